@@ -1,0 +1,53 @@
+# everysum: `make demo` and `make test` work in a fresh clone with nothing but Python 3.11+ and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export EVERYSUM_TEST_DATA ?= $(abspath ../shared/data)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check bench format clean
+
+help:  ## show this
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
+
+demo: $(VENV)/.run  ## train on the text that ships with everysum for a minute and a half, then generate
+	@rm -rf runs/demo
+	$(BIN)/everysum train --demo --minutes 1.5 --out runs/demo
+
+test: $(VENV)/.dev  ## the tests, under four minutes on two cores
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-all: $(VENV)/.dev  ## the slow proofs too
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/.dev  ## format, lint, types, import floors, and that the wheel works in a bare environment
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python tools/check_floors.py
+	$(BIN)/python tools/check_wheel.py
+
+bench: $(VENV)/.dev  ## every benchmark, the peer in the same run; results go to results/
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+format: $(VENV)/.dev  ## put every file into the house's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove what can be made again
+	rm -rf $(VENV) runs results dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "everysum needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing everysum and what it needs into $(VENV) (once; some minutes on a slow line)"
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@echo "installing what its tests and checks need"
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""The command line: one file a command; thin, since everything that is done is done on the floors below."""

@@ -1,0 +1,112 @@
+"""The commands of everysum, and the way from a command line to one of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from everysum.cli.doctor import doctor
+from everysum.cli.evaluate import evaluate
+from everysum.cli.generate import generate
+from everysum.cli.help import USAGE_ERROR, Command, Group, in_our_words
+from everysum.cli.terminal import prepare_streams
+from everysum.cli.tokenize import tokenize
+from everysum.cli.train import train
+from everysum.version import __version__
+
+EPILOG = """
+\b
+Start here:
+  everysum train my_book.txt --minutes 5 --out runs/book
+  everysum generate runs/book "Once upon a time"
+
+\b
+Exit codes:
+  0    done
+  1    something that nobody foresaw
+  2    an option, a recipe's key or a size that cannot be
+  3    a text or a prompt that cannot be used
+  4    a model folder, run or checkpoint that is missing or damaged
+  5    a folder that cannot be written to or is taken, or a full disk
+  6    a training run that cannot go on
+  7    a device or a library that is not here
+  130  Ctrl-C, and 143 SIGTERM: a run in training is saved first
+  141  nobody reads the output any more
+
+Data goes to standard output, talk to standard error; --json makes both JSON.
+NO_COLOR is respected.
+"""
+
+EXAMPLES = {
+    train: """
+\b
+Examples:
+  everysum train my_book.txt                  five minutes, into runs/my_book
+  everysum train letters/ notes.md --minutes 20 --out runs/mine
+  everysum train --demo --minutes 1.5         nursery stories that come along
+  everysum train book.txt --recipe gpt --set network.layers=6
+  everysum train --resume --out runs/book     after Ctrl-C, bit for bit
+  everysum train --recipe runs/book/recipe.json --seed 2
+  zcat logs.gz | everysum train - --json | jq .loss
+""",
+    generate: """
+\b
+Examples:
+  everysum generate runs/book "Once upon" --tokens 200 --temperature 0.8
+  everysum generate runs/book "Humpty Dump" --chances
+  everysum generate runs/book "Humpty" --continuations 8
+  everysum generate runs/book --prompts prompts.txt --json
+""",
+    evaluate: """
+\b
+Examples:
+  everysum evaluate runs/book other.txt
+  everysum evaluate runs/book chapters/ --stride 1 --json | jq .bits_per_byte
+""",
+    tokenize: """
+\b
+Examples:
+  everysum tokenize runs/book "Humpty Dumpty"
+  everysum tokenize runs/book "Humpty Dumpty" --merges
+  everysum tokenize tokenizer.json --json < book.txt
+""",
+    doctor: """
+\b
+Example:
+  everysum doctor --json | jq .precision
+""",
+}
+
+app = typer.Typer(cls=Group, epilog=EPILOG, rich_markup_mode=None, add_completion=False)
+for command, examples in EXAMPLES.items():
+    app.command(cls=Command, epilog=examples)(command)
+
+
+def tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"everysum {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everysum(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=tell_version, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Language models you can see every sum of: train one on your own text, generate from it, measure it."""
+
+
+def execute(arguments: list[str]) -> int:
+    """Run the command that the arguments ask for and return its exit code; without arguments show the help."""
+    prepare_streams()
+    group = typer.main.get_command(app)
+    try:
+        with group.make_context("everysum", arguments or ["--help"]) as context:
+            group.invoke(context)
+    except typer.Exit as leaving:
+        return leaving.exit_code
+    except USAGE_ERROR as problem:
+        raise in_our_words(problem) from None
+    return 0

@@ -1,0 +1,18 @@
+"""The arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder or model folder.", show_default=False)]
+Device = Annotated[
+    str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or mps; auto takes the fastest here.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.", show_default=False)]
+Errors = Annotated[
+    Literal["strict", "replace"],
+    typer.Option("--errors", metavar="strict|replace", help="Refuse bytes that are not UTF-8, or read them as U+FFFD."),
+]

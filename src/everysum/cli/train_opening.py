@@ -1,0 +1,65 @@
+"""The first lines of a run's screen: the text, the network, the engine and the plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from everysum.files import readable_size
+
+if TYPE_CHECKING:
+    from everysum.training.progress import Facts
+    from everysum.training.recipe import Recipe
+
+LABEL = 10
+
+
+def opening(recipe: Recipe, facts: Facts) -> list[Text]:
+    """What is trained on what, in one short block."""
+    rows = [
+        ("text", text_in_words(recipe, facts)),
+        ("network", network_in_words(recipe, facts)),
+        ("engine", engine_in_words(recipe)),
+        ("plan", plan_in_words(recipe, facts)),
+    ]
+    lines = [Text.assemble((f"{label:<{LABEL}}", "dim"), words) for label, words in rows]
+    untrained = (
+        f"An untrained model would lose ln {facts.vocabulary_size:,} = {facts.untrained_loss:.2f} at each token."
+    )
+    return [*lines, Text(untrained, "dim")]
+
+
+def text_in_words(recipe: Recipe, facts: Facts) -> str:
+    names = [Path(path).name for path in recipe.text.paths]
+    name = names[0] if len(names) == 1 else f"{len(names)} files"
+    documents = f"{facts.train_documents:,} document{'s' if facts.train_documents != 1 else ''}"
+    words = f"{name}, {readable_size(facts.train_bytes)}: {facts.train_tokens:,} tokens in {documents}"
+    return words + (f"; {facts.held_out_tokens:,} held out" if facts.held_out_tokens > 1 else "; nothing held out")
+
+
+def network_in_words(recipe: Recipe, facts: Facts) -> str:
+    network = recipe.network
+    return (
+        f"{network.kind}, {facts.parameters:,} parameters: {network.layers} layers × {network.width} wide × "
+        f"{network.heads} heads, context {network.context_length:,}, vocabulary {facts.vocabulary_size:,}"
+    )
+
+
+def engine_in_words(recipe: Recipe) -> str:
+    engine = recipe.engine
+    threads = f"{engine.threads} thread{'s' if engine.threads != 1 else ''}"
+    attention = engine.attention.replace("_", " ")
+    compiled = "compiled" if engine.compiled else "not compiled"
+    return f"{engine.dtype} on {engine.device}, {threads}, attention {attention}, {compiled}"
+
+
+def plan_in_words(recipe: Recipe, facts: Facts) -> str:
+    schedule = recipe.schedule
+    words = f"{schedule.steps:,} steps of {schedule.batch_size:,} × {recipe.network.context_length:,} tokens"
+    passes = schedule.steps * schedule.batch_size * recipe.network.context_length / facts.train_tokens
+    words += f", {passes:.1f} times through the text"
+    if facts.first_step:
+        return words + f"; going on after step {facts.first_step:,}"
+    return words

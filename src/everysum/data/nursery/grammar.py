@@ -1,0 +1,144 @@
+"""A context-free grammar with slots: how a plot, its phrases and its words become one document.
+
+A template holds three kinds of mark: `[a|b]` is one of the two, `<name who other>` another phrase, told about the
+characters in the slots named after it, and `{slot.form}` a form of the word in a slot. What a plot cannot know is
+put right at the end: a or an, and the capital at the start of a sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Slots = Mapping[str, "Word"]
+
+INNERMOST_CHOICE = re.compile(r"\[([^\[\]]*)\]")
+MARK = re.compile(r"<([\w -]+)>|\{([\w.]+)\}")
+PARAGRAPH = "\n\n"
+
+
+class Chances:
+    """Random choices that stay the same in every Python version: all of them come from `Random.random`."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = Random(seed)
+
+    def below(self, limit: int) -> int:
+        return int(self._random.random() * limit)
+
+    def one(self, options: Sequence[Item]) -> Item:
+        return options[self.below(len(options))]
+
+    def some(self, options: Sequence[Item], count: int) -> list[Item]:
+        """`count` different options, in random order."""
+        rest = list(options)
+        return [rest.pop(self.below(len(rest))) for _ in range(count)]
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word or a character: what `{slot}` stands for, and what `{slot.form}` does. Both may hold marks again."""
+
+    text: str
+    forms: Mapping[str, str] = field(default_factory=dict)
+
+    def form(self, name: str) -> str:
+        return self.forms[name] if name else self.text
+
+
+@dataclass(frozen=True)
+class Step:
+    """A sentence or two of a plot: `count` of its alternatives, or (if it is optional) perhaps none."""
+
+    alternatives: tuple[str, ...]
+    count: int = 1
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Plot:
+    """What happens, step by step. `slots` says which table each slot is filled from; joined by `joint`."""
+
+    title: str
+    slots: Mapping[str, str]
+    steps: tuple[Step, ...]
+    joint: str = " "
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """Phrases by name, words by table, and families (words that belong together: rhymes, a riddle's clues)."""
+
+    phrases: Mapping[str, tuple[str, ...]]
+    tables: Mapping[str, tuple[Word, ...]]
+    families: Mapping[str, Mapping[str, tuple[str, ...]]]
+
+    def tell(self, plot: Plot, chances: Chances) -> str:
+        """One document of this plot."""
+        slots = self._cast(plot, chances)
+        parts: list[str] = []
+        for step in plot.steps:
+            if not step.optional or chances.below(2):
+                chosen = chances.some(step.alternatives, step.count)
+                parts.extend(self._expand(template, slots, chances) for template in chosen)
+        return polish(plot.joint.join(part for part in parts if part))
+
+    def _cast(self, plot: Plot, chances: Chances) -> dict[str, Word]:
+        """Fills the slots, no word twice; of the first two characters one is a he and one a she.
+
+        `~name` fills two or more slots, written `x y`, from one family.
+        """
+        slots: dict[str, Word] = {}
+        for names, source in plot.slots.items():
+            if source.startswith("~"):
+                slots |= self._family(names.split(), source[1:], chances)
+            else:
+                slots[names] = chances.one(self._candidates(source, slots))
+        return slots
+
+    def _family(self, names: Sequence[str], source: str, chances: Chances) -> dict[str, Word]:
+        families = [(name, members) for name, members in self.families[source].items() if len(members) >= len(names)]
+        family, members = chances.one(families)
+        chosen = chances.some(members, len(names))
+        return {name: Word(text, {"family": family}) for name, text in zip(names, chosen, strict=True)}
+
+    def _candidates(self, source: str, slots: Slots) -> list[Word]:
+        taken = list(slots.values())
+        fresh = [word for word in self.tables[source] if word not in taken]
+        cast = [word for word in taken if "he" in word.forms]
+        if len(cast) == 1:
+            other = [word for word in fresh if word.forms.get("he") != cast[0].forms["he"]]
+            return other or fresh
+        kinds = {word.forms["kind"] for word in cast}
+        return [word for word in fresh if word.forms.get("kind") not in kinds or word.forms["kind"] in ("boy", "girl")]
+
+    def _expand(self, template: str, slots: Slots, chances: Chances) -> str:
+        while choice := INNERMOST_CHOICE.search(template):
+            option = chances.one(choice[1].split("|"))
+            template = template[: choice.start()] + option + template[choice.end() :]
+        return MARK.sub(lambda mark: self._fill(mark[1], mark[2], slots, chances), template)
+
+    def _fill(self, phrase: str | None, slot: str, slots: Slots, chances: Chances) -> str:
+        if phrase is not None:
+            name, *about = phrase.split()
+            inner = {**slots, **{role: slots[who] for role, who in zip(("who", "other"), about, strict=False)}}
+            return self._expand(chances.one(self.phrases[name]), inner, chances)
+        name, _, form = slot.partition(".")
+        upper = (form or name)[0].isupper()
+        name, form = name.lower(), form.lower()
+        if name not in slots:  # {he} is short for {hero.he}
+            name, form = "hero", name
+        text = self._expand(slots[name].form(form), slots, chances)
+        return text[0].upper() + text[1:] if upper else text
+
+
+def polish(text: str) -> str:
+    """Spaces, a or an, and capitals: of a sentence's first word, of a quotation's, of a line's."""
+    text = re.sub(r" +", " ", text).strip()
+    text = re.sub(r" *\n *", "\n", re.sub(r"\n{3,}", PARAGRAPH, text))
+    text = re.sub(r"\b([Aa]) (?=[aeiou](?!ne\b))", r"\1n ", text)
+    return re.sub(r'(?:^|\n|(?:^|\s)"|[.!?] |\." )"?[a-z]', lambda match: match[0].upper(), text)

@@ -1,0 +1,1 @@
+"""Text from a network, token by token: choosing, stopping, streaming, and showing what else might have come."""

@@ -1,0 +1,63 @@
+"""Positions: attention alone cannot tell first from last, so a network is told where each token stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from everysum.layers.embedding import Embedding
+
+LearnedPositions = Embedding
+"""A row of numbers for each position, learned and added to the token's row (GPT-2)."""
+
+
+class RotaryPositions:
+    """Turn each pair of numbers of a query or key by an angle that grows with its position (Su et al., 2021).
+
+    Only differences of positions are left in query · key. Number i is paired with number i + head_size/2, and pair i
+    turns by position · base^(−2i/head_size): Hugging Face's order of the pairs (the paper pairs neighbors instead).
+    """
+
+    def __init__(self, head_size: int, *, base: float = 10_000.0) -> None:
+        self.head_size, self.base = head_size, base
+
+    def angles(self, positions: Int[Tensor, "batch position"], dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Cosine and sine of every angle: (batch, 1 for all heads, position, head_size/2)."""
+        # an angle of thousands of radians has no digits left in 16 bits
+        precise = torch.promote_types(dtype, torch.float32)
+        exponents = torch.arange(0, self.head_size, 2, device=positions.device, dtype=precise) / self.head_size
+        angles = positions[:, None, :, None].to(precise) * self.base**-exponents
+        return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
+class Rotation(torch.autograd.Function):
+    """Turn every pair (x, y) to (x·cos − y·sin, y·cos + x·sin); its gradient is turned back by the same angle."""
+
+    @staticmethod
+    def forward(context: Any, vectors: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        context.save_for_backward(cosine, sine)
+        return turned(vectors, cosine, sine)
+
+    @staticmethod
+    def backward(context: Any, *slopes: Tensor) -> tuple[Tensor, None, None]:
+        cosine, sine = context.saved_tensors
+        return turned(slopes[0], cosine, -sine), None, None
+
+
+def turned(vectors: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Every pair turned by its angle."""
+    x, y = vectors.chunk(2, dim=-1)
+    return torch.cat([x * cosine - y * sine, y * cosine + x * sine], dim=-1)
+
+
+def rotate(
+    vectors: Float[Tensor, "batch heads position head_size"],
+    cosine: Float[Tensor, "#batch 1 position half_size"],
+    sine: Float[Tensor, "#batch 1 position half_size"],
+) -> Float[Tensor, "batch heads position head_size"]:
+    """Turn queries or keys by the angles of their positions."""
+    rotated: Tensor = Rotation.apply(vectors, cosine, sine)  # type: ignore[no-untyped-call]
+    return rotated

@@ -1,0 +1,1 @@
+"""Networks as their diagrams: compositions of `layers`. They know numbers of tokens, never text."""

@@ -1,0 +1,143 @@
+"""A published family: how its tensors and its configuration are called, as data."""
+
+from __future__ import annotations
+
+import reprlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from everysum.errors import ModelFolderError
+from everysum.models.network import Network
+
+FLOATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tensor of a published family and the parameters of ours that it holds.
+
+    `{layer}` stands for each layer's number. Several of ours are joined along their outputs; `transposed` tables keep
+    inputs first; `spare_rows` stand unused before the first row.
+    """
+
+    theirs: str
+    ours: tuple[str, ...]
+    transposed: bool = False
+    spare_rows: int = 0
+
+    def for_layer(self, layer: int) -> Row:
+        ours = tuple(name.format(layer=layer) for name in self.ours)
+        return Row(self.theirs.format(layer=layer), ours, self.transposed, self.spare_rows)
+
+    def refuse_misfit(self, tensor: Tensor, shapes: list[torch.Size]) -> None:
+        """Refuse a tensor that cannot hold parameters of these shapes."""
+        wanted = (self.spare_rows + sum(shape[0] for shape in shapes), *shapes[0][1:])
+        wanted = wanted[::-1] if self.transposed else wanted
+        if tensor.shape != wanted:
+            raise ModelFolderError(
+                f"the tensor {self.theirs!r} has another shape than config.json says",
+                wanted=str(wanted),
+                came=str(tuple(tensor.shape)),
+            )
+        if tensor.dtype not in FLOATS:
+            raise ModelFolderError(
+                f"the tensor {self.theirs!r} is stored in a form that everysum does not compute with",
+                wanted=" or ".join(str(dtype).removeprefix("torch.") for dtype in FLOATS),
+                came=str(tensor.dtype).removeprefix("torch."),
+            )
+
+
+@dataclass(frozen=True)
+class Family:
+    """A table of names, and the two translations of a configuration."""
+
+    architecture: str
+    model_type: str
+    rows: tuple[Row, ...]
+    represents: Callable[[Network], bool]
+    configuration_of: Callable[[Any], dict[str, Any]]
+    network_from: Callable[[Mapping[str, Any]], Network]
+
+    def table(self, network: Network) -> Iterator[Row]:
+        """The rows that this network needs, one for each layer where there is one a layer."""
+        layers, ours = network.cache_shape[0], set(network.state_dict())
+        for row in self.rows:
+            for layer in range(layers if "{layer}" in row.theirs else 1):
+                named = row.for_layer(layer)
+                if set(named.ours) <= ours:
+                    yield named
+
+    def published(self, network: Network) -> dict[str, Tensor]:
+        """The network's parameters under the family's names and in its layout."""
+        state, tensors = network.state_dict(), {}
+        for row in self.table(network):
+            joined = torch.cat([state[name] for name in row.ours])
+            if row.spare_rows:
+                joined = torch.cat([joined.new_zeros(row.spare_rows, joined.shape[1]), joined])
+            tensors[row.theirs] = (joined.T if row.transposed else joined).contiguous()
+        return tensors
+
+    def ours(self, network: Network, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The published tensors under our names; refuses one that is missing or of another shape, by name.
+
+        Files of a bare tower, saved without its head, leave out the first word of every name.
+        """
+        expected = network.state_dict()
+        state: dict[str, Tensor] = {}
+        for row in self.table(network):
+            tensor = tensors.get(row.theirs, tensors.get(row.theirs.partition(".")[2]))
+            if tensor is None:
+                raise ModelFolderError(f"the weights have no tensor {row.theirs!r}", advice="get the file again")
+            shapes = [expected[name].shape for name in row.ours]
+            row.refuse_misfit(tensor, shapes)
+            joined = (tensor.T if row.transposed else tensor)[row.spare_rows :]
+            state.update(zip(row.ours, joined.split_with_sizes([shape[0] for shape in shapes]), strict=True))
+        return state
+
+
+LARGEST_SIZE = 2**20
+"""No published size reaches this; beyond it, even the number of a tensor's entries could not be counted."""
+DEEPEST = 1_000
+"""No published tower has as many layers; one that a broken file asks for would take hours to lay out."""
+
+
+def setting(
+    configuration: Mapping[str, Any], key: str, kind: type, default: Any = None, *, most: int = LARGEST_SIZE
+) -> Any:
+    """One number or word of a config.json, of this kind; refuses a missing or unfitting one by name.
+
+    A whole number is a size, from 1 to `most`; any other number is positive and finite.
+    """
+    value = configuration.get(key)
+    if value is None:
+        value = default
+    if kind is int:
+        fits, wanted = type(value) is int and 1 <= value <= most, f"a whole number from 1 to {most}"
+    elif kind is float:
+        fits, wanted = type(value) in (int, float) and 0 < value <= sys.float_info.max, "a positive number"
+    else:
+        fits, wanted = isinstance(value, kind), f"a {kind.__name__}"
+    if not fits:
+        raise ModelFolderError(f"config.json: {key!r} cannot be used", wanted=wanted, came=reprlib.repr(value))
+    return kind(value)
+
+
+def refuse_unless(configuration: Mapping[str, Any], allowed: Mapping[str, tuple[Any, ...]]) -> None:
+    """Refuse a configuration that asks for something which our network of this family does not compute."""
+    for key, values in allowed.items():
+        if key in configuration and configuration[key] not in values:
+            raise ModelFolderError(
+                f"config.json asks for a {key!r} that everysum does not compute for this family",
+                wanted=" or ".join(map(repr, values)),
+                came=reprlib.repr(configuration[key]),
+            )
+
+
+def name_of(table: Mapping[str, Any], part: Any) -> str:
+    """Under which name a part stands in a table such as ACTIVATIONS."""
+    return next(name for name, entry in table.items() if entry is part)

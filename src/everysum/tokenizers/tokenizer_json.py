@@ -1,0 +1,143 @@
+"""``tokenizer.json``, the tokenizers library's file: written by us, and read without the library.
+
+Everything is byte-level byte-pair encoding to that library. Characters and words are such an encoding without merges
+that looks each whole piece up first (``ignore_merges``), so other programs open all three kinds without code of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from everysum.errors import ModelFolderError
+from everysum.files import read_json, write_json
+from everysum.tokenizers.byte_characters import BYTES, to_bytes, to_characters
+from everysum.tokenizers.patterns import EACH_CHARACTER, GPT2, LLAMA3, SplitPattern
+from everysum.tokenizers.tokenizer import END_OF_TEXT
+
+FILE_NAME = "tokenizer.json"
+CONFIG_NAME = "tokenizer_config.json"
+
+
+@dataclass(frozen=True)
+class TokenizerJson:
+    """What such a file says: the tokens beside the bytes, what they were merged from, and where texts are cut."""
+
+    learned: Sequence[bytes]
+    """The tokens from id 256 on, without ``end_of_text``, which is the id after them."""
+    pairs: Sequence[tuple[bytes, bytes]] | None
+    """For each learned token the two it was merged from; None where tokens are whole pieces."""
+    pattern: SplitPattern
+
+    def write(self, folder: Path) -> None:
+        """Write the file, and the one beside it that tells transformers which token ends a text."""
+        write_json(folder / FILE_NAME, self._document())
+        config = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "bos_token": END_OF_TEXT,
+            "eos_token": END_OF_TEXT,
+            "clean_up_tokenization_spaces": False,
+        }
+        write_json(folder / CONFIG_NAME, config)
+
+    @classmethod
+    def read(cls, path: Path) -> TokenizerJson:
+        """The file's content; ModelFolderError if it is missing, broken, or of a kind that is not read here."""
+        document = read_json(path)
+        try:
+            return cls._parse(document)
+        except _ShapeErrors as problem:
+            raise ModelFolderError(
+                f"{path} is not a tokenizer that can be read",
+                wanted="byte-level byte-pair encoding laid out as GPT-2's: bytes, merges in order, end of text last",
+                came=f"{type(problem).__name__}: {problem}" if isinstance(problem, LookupError) else str(problem),
+            ) from problem
+
+    def _document(self) -> dict[str, Any]:
+        tokens = [to_characters(token) for token in [*BYTES, *self.learned]] + [END_OF_TEXT]
+        end_of_text = {"id": len(tokens) - 1, "content": END_OF_TEXT, "special": True}
+        end_of_text |= dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+        return {
+            "version": "1.0",
+            "truncation": None,
+            "padding": None,
+            "added_tokens": [end_of_text],
+            "normalizer": None,
+            "pre_tokenizer": pre_tokenizer(self.pattern),
+            "post_processor": None,
+            "decoder": _byte_level(use_regex=False),
+            "model": {
+                "type": "BPE",
+                "dropout": None,
+                "unk_token": None,
+                "continuing_subword_prefix": None,
+                "end_of_word_suffix": None,
+                "fuse_unk": False,
+                "byte_fallback": False,
+                "ignore_merges": self.pairs is None,
+                "vocab": {token: token_id for token_id, token in enumerate(tokens)},
+                "merges": [f"{to_characters(left)} {to_characters(right)}" for left, right in self.pairs or ()],
+            },
+        }
+
+    @classmethod
+    def _parse(cls, document: dict[str, Any]) -> TokenizerJson:
+        model = document["model"]
+        if document.get("normalizer") or model["type"] != "BPE":
+            raise ValueError("a normalizer, or a model other than BPE")
+        for setting in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
+            if model.get(setting):
+                raise ValueError(f"{setting} = {model[setting]!r}")
+        pattern = _pattern_of(document["pre_tokenizer"])
+        learned = _learned_tokens(model["vocab"], document["added_tokens"])
+        if not model["merges"] and model.get("ignore_merges"):
+            return cls(learned, None, pattern)
+        merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]]
+        pairs = [(to_bytes(left), to_bytes(right)) for left, right in merges]
+        if [left + right for left, right in pairs] != learned:
+            raise ValueError(f"{len(pairs)} merges that do not make the {len(learned)} tokens, one each and in order")
+        return cls(learned, pairs, pattern)
+
+
+_ShapeErrors = (LookupError, TypeError, ValueError, AttributeError)
+"""What reading a value of another shape than expected raises."""
+
+
+def pre_tokenizer(pattern: SplitPattern) -> dict[str, Any]:
+    """The library's name for cutting a text as the pattern does, and writing its bytes as characters."""
+    if pattern == GPT2:
+        return _byte_level(use_regex=True)
+    split = {"type": "Split", "pattern": {"Regex": pattern.expression}, "behavior": "Isolated", "invert": False}
+    return {"type": "Sequence", "pretokenizers": [split, _byte_level(use_regex=False)]}
+
+
+def _byte_level(use_regex: bool) -> dict[str, Any]:
+    return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": use_regex}
+
+
+def _pattern_of(pre_tokenizer_json: dict[str, Any]) -> SplitPattern:
+    def essence(part: dict[str, Any]) -> dict[str, Any]:
+        defaults = {"use_regex": True} if part["type"] == "ByteLevel" else {}
+        return {key: value for key, value in (defaults | part).items() if key != "trim_offsets"}
+
+    def parts(whole: dict[str, Any]) -> list[dict[str, Any]]:
+        return [essence(part) for part in whole.get("pretokenizers", [whole])]
+
+    for pattern in (GPT2, LLAMA3, EACH_CHARACTER):
+        if parts(pre_tokenizer_json) == parts(pre_tokenizer(pattern)):
+            return pattern
+    raise ValueError(f"a split pattern that is not GPT-2's or Llama 3's: {str(pre_tokenizer_json)[:300]}")
+
+
+def _learned_tokens(vocabulary: dict[str, int], added: list[dict[str, Any]]) -> list[bytes]:
+    """The tokens after the bytes, once it is sure that the ids are 0, 1, 2, … with end of text as the last."""
+    ids = {token: token_id for token, token_id in vocabulary.items() if token != END_OF_TEXT}
+    tokens = [to_bytes(token) for token in sorted(ids, key=ids.__getitem__)]
+    if sorted(ids.values()) != list(range(len(ids))) or tokens[: len(BYTES)] != BYTES:
+        raise ValueError("token ids that are not 0, 1, 2, …, beginning with the 256 bytes in GPT-2's order")
+    special = [(token["content"], token["id"]) for token in added]
+    if special != [(END_OF_TEXT, len(tokens))]:
+        raise ValueError(f"added tokens {special[:9]} instead of {END_OF_TEXT} alone, as the last")
+    return tokens[len(BYTES) :]

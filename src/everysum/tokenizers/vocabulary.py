@@ -1,0 +1,70 @@
+"""The tokens themselves: which bytes each id stands for, and which id ends a text."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from everysum.errors import InputError, UsageError
+from everysum.tokenizers.byte_characters import BYTES
+from everysum.tokenizers.patterns import SplitPattern
+from everysum.tokenizers.tokenizer_json import TokenizerJson
+
+SMALLEST_VOCABULARY = len(BYTES) + 1
+
+
+class Vocabulary(ABC):
+    """A tokenizer's table of tokens: the 256 bytes, then the learned tokens, ``end_of_text`` last."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, learned: Iterable[bytes], pattern: SplitPattern) -> None:
+        self.pattern = pattern
+        self._tokens = [*BYTES, *learned, b""]
+
+    @property
+    def vocabulary_size(self) -> int:
+        return len(self._tokens)
+
+    @property
+    def end_of_text(self) -> int:
+        return len(self._tokens) - 1
+
+    @property
+    def learned(self) -> Sequence[bytes]:
+        """The tokens beside the 256 bytes, in the order of their ids, from 256 on."""
+        return self._tokens[len(BYTES) : -1]
+
+    @abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """The token ids of a text; never ``end_of_text``."""
+
+    def token_bytes(self, token_id: int) -> bytes:
+        if not 0 <= token_id < len(self._tokens):
+            raise InputError(
+                f"there is no token {token_id}", wanted=f"a token id from 0 to {self.end_of_text}", came=str(token_id)
+            )
+        return self._tokens[token_id]
+
+    def decode(self, token_ids: Iterable[int]) -> str:
+        return b"".join(map(self.token_bytes, token_ids)).decode("utf-8", errors="replace")
+
+    def save(self, folder: Path) -> None:
+        TokenizerJson(self.learned, self._pairs(), self.pattern).write(folder)
+
+    def _pairs(self) -> list[tuple[bytes, bytes]] | None:
+        """The two tokens that each learned token was merged from; None where tokens are whole pieces."""
+        return None
+
+
+def learned_size(vocabulary_size: int) -> int:
+    """How many tokens are to be learned for a vocabulary of this size; UsageError if it cannot hold the bytes."""
+    if vocabulary_size < SMALLEST_VOCABULARY:
+        raise UsageError(
+            f"a vocabulary of {vocabulary_size} tokens is too small",
+            wanted=f"at least {SMALLEST_VOCABULARY}: the 256 bytes, which can spell every text, and the end of text",
+            came=str(vocabulary_size),
+        )
+    return vocabulary_size - SMALLEST_VOCABULARY

@@ -1,0 +1,1 @@
+"""From a recipe and a text to a trained network: the plan, the loop, the checkpoints."""

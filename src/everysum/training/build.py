@@ -1,0 +1,27 @@
+"""From the choices of a recipe to the network that it means."""
+
+from __future__ import annotations
+
+import torch
+
+from everysum.layers.layer import initialize
+from everysum.models.gpt import GPT
+from everysum.models.llama import Llama
+from everysum.models.network import Network
+from everysum.training.recipe import GPTChoice, LlamaChoice, Recipe
+
+
+def build_network(recipe: Recipe, vocabulary_size: int) -> Network:
+    """The recipe's network at its start, on the recipe's device."""
+    with torch.device("meta"):
+        network = design(recipe.network, vocabulary_size, recipe.engine.attention)
+    network = network.to_empty(device=recipe.engine.device)
+    initialize(network, recipe.seed)
+    return network
+
+
+def design(choice: GPTChoice | LlamaChoice, vocabulary_size: int, attention: str) -> Network:
+    """The network of these choices; allocates, does not initialize."""
+    values = choice.model_dump(exclude={"kind"})
+    kind = GPT if isinstance(choice, GPTChoice) else Llama
+    return kind(vocabulary_size=vocabulary_size, engine=attention, **values)

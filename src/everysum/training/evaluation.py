@@ -1,0 +1,82 @@
+"""Measuring a model on text that it has not learned from: every token scored once, in the context of those before."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from everysum.data.batches import evaluation_batches
+from everysum.data.token_files import TokenFile
+from everysum.models.network import Network
+from everysum.tokenizers.tokenizer import Tokenizer
+from everysum.training.loss import token_losses
+
+POSITIONS_AT_ONCE = 8192
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How well a model predicts a text. Windows of `window` tokens move on by `stride`; a token is scored once."""
+
+    loss: float
+    """The mean of −ln probability over all tokens, ends of texts included, in nats."""
+    tokens: int
+    bytes: int
+    window: int
+    stride: int
+
+    @property
+    def perplexity(self) -> float:
+        """Among how many equally likely tokens the model is as good as choosing: e to the loss."""
+        return math.exp(min(self.loss, 700.0))
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Bits that the model needs for each byte of text: comparable between vocabularies."""
+        return self.loss * self.tokens / math.log(2) / self.bytes
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "perplexity": self.perplexity, "bits_per_byte": self.bits_per_byte}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Measurement:
+        return cls(**{field.name: values[field.name] for field in fields(cls)})
+
+
+def token_sizes(tokenizer: Tokenizer) -> Tensor:
+    """How many bytes of text each token of a vocabulary stands for."""
+    return torch.tensor([len(tokenizer.token_bytes(token_id)) for token_id in range(tokenizer.vocabulary_size)])
+
+
+@torch.inference_mode()
+def evaluate_tokens(
+    network: Network, tokens: TokenFile, sizes: Tensor, *, stride: int | None = None, most: int | None = None
+) -> Measurement:
+    """Score a token file, `sizes` being the bytes of each token of the vocabulary (see `token_sizes`).
+
+    `stride` is half the context when not given; `most` stops after about so many tokens (a quick look).
+
+    Raises InputError when the text has no token to predict.
+    """
+    window = min(network.context_length, max(1, len(tokens) - 1))
+    stride = min(window, stride or max(1, window // 2))
+    was_training = network.training
+    network.eval()
+    total, count, seen_bytes = 0.0, 0, 0
+    batch_size = max(1, POSITIONS_AT_ONCE // window)
+    for batch in evaluation_batches(tokens, window, stride, batch_size):
+        if most is not None and count >= most:
+            break
+        hidden = network(batch.inputs, batch.visible)
+        losses = token_losses(hidden.flatten(0, 1), network.head_weight, batch.targets.flatten())
+        scored = batch.scored.flatten()
+        total += float(losses[scored].sum(dtype=torch.float64))
+        count += int(scored.sum())
+        seen_bytes += int(sizes[batch.targets.flatten()[scored]].sum())
+    network.train(was_training)
+    return Measurement(total / count, count, seen_bytes, window, stride)

@@ -1,0 +1,251 @@
+"""A recipe says all of a run: the text, the tokenizer, the network, how it is trained, and on what machine part.
+
+A recipe is a value: frozen, validated, written to `recipe.json` before step 0, and enough to repeat the run. A key that
+does not exist is refused with the nearest that does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from everysum.errors import InputError, UsageError
+from everysum.files import read_json
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0.0)]
+
+
+class Section(BaseModel):
+    """A part of a recipe: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class Text(Section):
+    """Which text is learned from and which is held out to measure on."""
+
+    paths: tuple[str, ...]
+    held_out_paths: tuple[str, ...] = ()
+    held_out_share: Share = 0.1
+    """The share of the text that is held out when no held-out text is given."""
+    errors: Literal["strict", "replace"] = "strict"
+    """What to do with bytes that are not UTF-8: refuse the file, or read them as U+FFFD."""
+    sha256: str = ""
+    """Digest of the text when the run began; going on with another text is refused."""
+
+
+class TokenizerChoice(Section):
+    """How the text is cut into tokens."""
+
+    kind: Literal["characters", "words", "byte_pair"] = "byte_pair"
+    vocabulary_size: Count = 1024
+    pattern: Literal["gpt2", "llama3"] = "gpt2"
+
+
+class GPTChoice(Section):
+    """A GPT: learned positions, layer norm, plain feed-forward."""
+
+    kind: Literal["gpt"] = "gpt"
+    width: Count
+    layers: Count
+    heads: Count
+    inner_width: Count
+    context_length: Count
+    activation: Literal["gelu_tanh", "gelu", "relu"] = "gelu_tanh"
+    wiring: Literal["pre_norm", "post_norm"] = "pre_norm"
+    dropout: Share = 0.0
+    tied: bool = True
+
+
+class LlamaChoice(Section):
+    """A Llama: rotary positions, RMSNorm, SwiGLU, grouped queries; with `normalize_heads` a Qwen 3."""
+
+    kind: Literal["llama"] = "llama"
+    width: Count
+    layers: Count
+    heads: Count
+    key_value_heads: Count
+    head_size: Count
+    inner_width: Count
+    context_length: Count
+    normalize_heads: bool = True
+    rotary_base: Positive = 10_000.0
+    dropout: Share = 0.0
+    tied: bool = False
+
+
+class Optimizer(Section):
+    """Learning rates by the role of a parameter, and what the optimizers remember."""
+
+    matrices: Literal["muon", "adamw"] = "muon"
+    matrix_rate: Positive
+    embedding_rate: Positive
+    head_rate: Positive
+    vector_rate: Positive
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    """Each step shrinks the matrices by this × their rate."""
+    beta1: Share = 0.9
+    beta2: Share = 0.95
+    momentum: Share = 0.95
+    """Muon's."""
+    clip: Positive = 1.0
+    """The whole gradient is scaled down to at most this length."""
+
+
+class Schedule(Section):
+    """How many steps, over which the rate rises from zero, stays, and falls again."""
+
+    steps: Count
+    batch_size: Count
+    """Windows of text in each step, in all."""
+    accumulation: Count = 1
+    """In how many parts a step's windows are computed, to save memory."""
+    warmup_share: Share = 0.02
+    decay_share: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
+    """The last share of the steps, in which the rate falls in a line."""
+    final_rate: Share = 0.0
+    """The share of the rate that is left at the last step."""
+    evaluate_every: Count
+    """Steps between measurements on the held-out text."""
+    sample_every: Count
+    """Steps between samples of the model's own text."""
+
+
+class Engine(Section):
+    """On what and in which precision the sums are computed."""
+
+    device: str = "cpu"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    attention: Literal["written_out", "fused"] = "fused"
+    compiled: bool = False
+
+
+NETWORK_KINDS = ("gpt", "llama")
+
+
+class Recipe(Section):
+    """All of a run."""
+
+    name: str = "default"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    minutes: Positive | None = None
+    """The time the plan was made for; the steps are fixed, whatever they then take."""
+    text: Text
+    tokenizer: TokenizerChoice
+    network: Annotated[GPTChoice | LlamaChoice, Field(discriminator="kind")]
+    optimizer: Optimizer
+    schedule: Schedule
+    engine: Engine
+    keep_checkpoints: Count = 2
+
+
+def validated(values: Mapping[str, Any]) -> Recipe:
+    """The recipe of these values; refuses, naming the key, what it was and the nearest that exists."""
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise refusal(error.errors()[0]) from error
+
+
+def check_wishes(wishes: Mapping[str, Any]) -> None:
+    """Refuse what no recipe can say, before the rest is chosen around it."""
+    try:
+        Recipe.model_validate(merged({"network": {"kind": "llama"}}, wishes))
+    except ValidationError as error:
+        for problem in error.errors():
+            if problem["type"] != "missing":
+                raise refusal(problem) from error
+
+
+def refusal(problem: ErrorDetails) -> UsageError:
+    """What pydantic found, in our words: which key it is, what it was, and what it can be."""
+    kind, came = problem["type"], problem["input"]
+    path = ".".join(str(part) for part in problem["loc"] if part not in NETWORK_KINDS)
+    if kind == "extra_forbidden":
+        network = next((part for part in problem["loc"] if part in NETWORK_KINDS), None)
+        return unknown_key(path, network)
+    if kind.startswith("union_tag"):
+        path, came = f"{path}.kind", came.get("kind") if isinstance(came, Mapping) else came
+    return UsageError(
+        f"the recipe lacks {path}" if kind == "missing" else f"the recipe's {path} cannot be {came!r}",
+        wanted=" or ".join(NETWORK_KINDS) if kind.startswith("union_tag") else problem["msg"],
+        advice="`everysum train --print-recipe` shows every key and what it can be",
+    )
+
+
+def unknown_key(path: str, network: object = None) -> UsageError:
+    """Say that no recipe has this key, and which one may have been meant."""
+    known = sorted(set(keys_of(Recipe)))
+    if path in known:
+        return UsageError(f"a network of kind {network} has no {path.rpartition('.')[2]}", advice=f"leave {path} out")
+    leaf = {key.rsplit(".", 1)[-1]: key for key in reversed(known)}
+    near = difflib.get_close_matches(path, known, 1, 0.6) or [
+        leaf[name] for name in difflib.get_close_matches(path.rsplit(".", 1)[-1], leaf, 1, 0.5)
+    ]
+    return UsageError(
+        f"no recipe has the key {path!r}",
+        advice=(f"did you mean {near[0]!r}? " if near else "") + "`everysum train --print-recipe` shows every key",
+    )
+
+
+def keys_of(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every key that `--set` may name: dotted, down to single values."""
+    for name, field in section.model_fields.items():
+        choices = [part for part in (field.annotation, *getattr(field.annotation, "__args__", ())) if is_section(part)]
+        for choice in choices:
+            yield from keys_of(choice, f"{prefix}{name}.")
+        if not choices:
+            yield prefix + name
+
+
+def is_section(annotation: object) -> TypeGuard[type[Section]]:
+    return isinstance(annotation, type) and issubclass(annotation, Section)
+
+
+def overrides_from(assignments: list[str]) -> dict[str, Any]:
+    """What `--set key=value` says, nested; a value is JSON where it can be, else a word."""
+    overrides: dict[str, Any] = {}
+    known = set(keys_of(Recipe))
+    for assignment in assignments:
+        key, equals, word = assignment.partition("=")
+        if not equals:
+            raise UsageError(f"--set {assignment!r} sets nothing", wanted="key=value, such as schedule.steps=500")
+        if key not in known:
+            raise unknown_key(key)
+        place = overrides
+        *sections, last = key.split(".")
+        for section in sections:
+            place = place.setdefault(section, {})
+        try:
+            place[last] = json.loads(word)
+        except json.JSONDecodeError:
+            place[last] = word
+    return overrides
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The values of a recipe file: a whole recipe or any part of one."""
+    values = read_json(path, InputError)
+    if not isinstance(values, dict):
+        raise InputError(f"{path} is not a recipe", wanted="a JSON object", came=type(values).__name__)
+    return values
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with what `over` says instead, section by section."""
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result

@@ -1,0 +1,237 @@
+"""A run: the loop over its steps, with measurements, samples and checkpoints, and in the end a model folder."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from everysum.errors import Interrupted, TrainingError
+from everysum.files import commit_folder, write_json
+from everysum.generation.generate import generate
+from everysum.generation.sampling import Sampling
+from everysum.layers.layer import parameter_count
+from everysum.pretrained.folder import save_network
+from everysum.training.build import build_network
+from everysum.training.checkpoint import Checkpoints, circumstances, load_checkpoint
+from everysum.training.evaluation import Measurement, evaluate_tokens, token_sizes
+from everysum.training.log import Log, read_log
+from everysum.training.loop import NotFinite, Trainer
+from everysum.training.loss import untrained_loss
+from everysum.training.prepare import Prepared, Request, prepare, reopened
+from everysum.training.progress import Facts, Progress, Result, StepLine
+from everysum.training.verdict import verdict
+
+CHECKPOINT_SECONDS = 20.0
+CHECKPOINT_SHARE = 0.05
+"""A checkpoint is saved every so many seconds, or seldomer where saving would take more than this share of the time."""
+QUICK_LOOK_TOKENS = 50_000
+SAMPLE_TOKENS = 48
+
+
+def train(request: Request, progress: Progress) -> Result:
+    """Train a network on texts, from a request to a finished model folder."""
+    prepared = prepare(request, progress)
+    return Run(prepared, progress, request.seconds_before).go()
+
+
+def resume(folder: Path, progress: Progress, seconds_before: float = 0.0) -> Result:
+    """Go on with a run that was stopped, from its newest good checkpoint, or from its recipe when it has none."""
+    return Run(reopened(folder, progress), progress, seconds_before).go()
+
+
+class Run:
+    """One run in its folder."""
+
+    def __init__(self, prepared: Prepared, progress: Progress, seconds_before: float) -> None:
+        self.began = time.monotonic() - seconds_before
+        self.folder, self.recipe = prepared.folder, prepared.recipe
+        self.tokenizer, self.tokens, self.progress = prepared.tokenizer, prepared.tokens, progress
+        torch.set_num_threads(self.recipe.engine.threads)
+        network = build_network(self.recipe, self.tokenizer.vocabulary_size)
+        self.trainer = Trainer(network, self.recipe, prepared.batches())
+        self.sizes = token_sizes(self.tokenizer)
+        self.checkpoints = Checkpoints(self.folder / "checkpoints", self.recipe.keep_checkpoints)
+        self.losses: list[float] = []
+        self.held_out: list[Measurement] = []
+        self.saving_interval = CHECKPOINT_SECONDS
+        self.log_length = 0
+
+    def go(self) -> Result:
+        """Every step that is left, then the model folder."""
+        first = self.restored()
+        self.progress.planned(self.recipe, self.facts(first))
+        with stop_signals() as stopped_by, self.log_continued() as self.log:
+            began = self.last_saved = time.monotonic()
+            for step in range(first, self.recipe.schedule.steps):
+                self.take(step, began, first)
+                if stopped_by:
+                    self.stop(step + 1, stopped_by[0])
+            return self.finish(measured=first == self.recipe.schedule.steps)
+
+    def take(self, step: int, began: float, first: int) -> None:
+        """One step, and what is due after it."""
+        try:
+            loss = self.trainer.step(step)
+        except NotFinite as problem:
+            self.give_up(problem)
+        done, schedule = step + 1, self.recipe.schedule
+        self.losses.append(loss)
+        self.log.write(step=done, loss=loss)
+        seconds = time.monotonic() - began
+        pace = seconds / (done - first)
+        positions = schedule.batch_size * self.recipe.network.context_length
+        self.progress.stepped(StepLine(done, schedule.steps, loss, positions / pace, pace * (schedule.steps - done)))
+        if done < schedule.steps:
+            if done % schedule.evaluate_every == 0:
+                self.measure(done, most=QUICK_LOOK_TOKENS)
+            if done % schedule.sample_every == 0:
+                self.sample(done)
+            if time.monotonic() - self.last_saved > self.saving_interval:
+                self.save(done)
+
+    # --- what is due now and then ------------------------------------------------------------------------------------
+
+    def measure(self, step: int, *, most: int | None = None) -> None:
+        """The loss on held-out text, on all of it or a quick look."""
+        if len(self.tokens.held_out) < 2:
+            return
+        network, stride = self.trainer.working.network, self.recipe.network.context_length if most else None
+        measured = evaluate_tokens(network, self.tokens.held_out, self.sizes, stride=stride, most=most)
+        self.held_out.append(measured)
+        self.log.write(step=step, held_out=measured.as_json())
+        self.progress.evaluated(step, measured)
+
+    def sample(self, step: int) -> None:
+        """A little of the model's own text, from the start of a text."""
+        network = self.trainer.working.network.eval()
+        prompt = [self.tokenizer.end_of_text]
+        count = min(SAMPLE_TOKENS, network.context_length - 1)
+        sampling = Sampling(temperature=0.8, top_k=50)
+        made = generate(network, [prompt], tokens=count, sampling=sampling, seed=self.recipe.seed)
+        text = self.tokenizer.decode(made[0].token_ids)
+        self.log.write(step=step, sample=text)
+        self.progress.sampled(step, text)
+
+    def save(self, step: int) -> None:
+        """A checkpoint."""
+        seconds = self.checkpoints.save(step, self.trainer.network, self.trainer.optimizers, self.log.length())
+        self.saving_interval = max(CHECKPOINT_SECONDS, seconds / CHECKPOINT_SHARE)
+        self.last_saved = time.monotonic()
+        self.progress.saved(step, seconds)
+
+    # --- beginning and ending ----------------------------------------------------------------------------------------
+
+    def restored(self) -> int:
+        """Take up the newest good checkpoint; returns the number of steps already taken."""
+        newest = self.checkpoints.newest_good(self.progress.warned)
+        if newest is None:
+            return 0
+        state = load_checkpoint(newest, self.trainer.network, self.trainer.optimizers)
+        self.trainer.working.refresh()
+        self.log_length = state["log_length"]
+        then, now = state["circumstances"], circumstances()
+        if changed := [f"{key} {then.get(key)} → {now[key]}" for key in now if then.get(key) != now[key]]:
+            self.progress.warned(f"not promised to repeat every bit: {', '.join(changed)}")
+        step: int = state["step"]
+        return step
+
+    @contextmanager
+    def log_continued(self) -> Iterator[Log]:
+        """The log, cut back to the checkpoint's length; the losses in it are remembered."""
+        log = Log(self.folder, self.log_length)
+        for line in read_log(self.folder):
+            if "loss" in line:
+                self.losses.append(line["loss"])
+            elif "held_out" in line:
+                self.held_out.append(Measurement.from_json(line["held_out"]))
+        try:
+            yield log
+        finally:
+            log.close()
+
+    def facts(self, first_step: int) -> Facts:
+        return Facts(
+            parameters=parameter_count(self.trainer.network),
+            train_tokens=len(self.tokens.train),
+            train_bytes=self.tokens.train.byte_count,
+            train_documents=self.tokens.train.document_count,
+            held_out_tokens=len(self.tokens.held_out),
+            vocabulary_size=self.tokenizer.vocabulary_size,
+            untrained_loss=untrained_loss(self.tokenizer.vocabulary_size),
+            first_step=first_step,
+        )
+
+    def finish(self, *, measured: bool) -> Result:
+        """The last measurement, unless it was made before the run was stopped, and the model folder."""
+        steps = self.recipe.schedule.steps
+        if not measured:
+            self.progress.stage("measuring on held-out text")
+            self.measure(steps)
+            self.sample(steps)
+            self.save(steps)
+        self.progress.stage("saving the model")
+        save_network(self.trainer.network, self.folder, end_of_text=self.tokenizer.end_of_text)
+        self.tokenizer.save(self.folder)
+        last = self.losses[-max(1, len(self.losses) // 10) :]
+        train_loss = sum(last) / len(last)
+        losses = [measurement.loss for measurement in self.held_out]
+        said = verdict(train_loss, losses, untrained_loss(self.tokenizer.vocabulary_size))
+        held_out = self.held_out[-1] if self.held_out else None
+        result = Result(self.folder, steps, time.monotonic() - self.began, train_loss, held_out, said)
+        self.progress.finished(result)
+        return result
+
+    def stop(self, step: int, signal_number: int) -> None:
+        """Save and go, because somebody asked for it."""
+        self.save(step)
+        raise Interrupted(
+            signal_number,
+            f"stopped after step {step} of {self.recipe.schedule.steps}; everything is saved in {self.folder}",
+            advice=f"go on with: everysum train --resume --out {self.folder}",
+        )
+
+    def give_up(self, problem: NotFinite) -> None:
+        """Keep what a person needs to find out why, and say what to try; the parameters are as before the step."""
+        place = self.folder / f"not-finite-step-{problem.step + 1:08d}"
+        with commit_folder(place) as temporary:
+            tensors: dict[str, Tensor] = {}
+            for part in range(self.recipe.schedule.accumulation):
+                batch = self.trainer.batch_at(problem.step, part)
+                tensors |= {f"inputs.{part}": batch.inputs, f"targets.{part}": batch.targets}
+            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / "batch.safetensors")
+            write_json(temporary / "problem.json", {"problem": str(problem), "step": problem.step + 1})
+        self.save(problem.step)
+        raise TrainingError(
+            "the loss is no longer a finite number; the run stopped before the update",
+            came=str(problem),
+            advice="lower optimizer.matrix_rate and the other rates, or --set engine.dtype=float32; "
+            f"the batch is in {place}",
+        ) from None
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect Ctrl-C and SIGTERM instead of dying of them, so that a step is finished and saved first."""
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+
+    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import cmath
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_networks import assert_same
+from torch import Tensor
+
+from everysum.layers.positions import RotaryPositions, rotate
+
+
+def turned(vectors: Tensor, positions: list[int], base: float = 10_000.0) -> Tensor:
+    """`vectors` is (position, head_size)."""
+    rotary = RotaryPositions(vectors.shape[-1], base=base)
+    return rotate(vectors[None, None], *rotary.angles(torch.tensor([positions]), vectors.dtype))[0, 0]
+
+
+def test_small_angles_by_hand() -> None:
+    """With a head size of 4 and base 100, pair 0 turns by the position and pair 1 by a tenth of it."""
+    cosine, sine = RotaryPositions(4, base=100.0).angles(torch.tensor([[0, 1, 3]]), torch.float64)
+    expected = torch.tensor([[0.0, 0.0], [1.0, 0.1], [3.0, 0.3]], dtype=torch.float64)
+    assert_same(cosine[0, 0], expected.cos())
+    assert_same(sine[0, 0], expected.sin())
+    assert cosine.shape == sine.shape == (1, 1, 3, 2)
+
+
+def test_a_quarter_turn_by_hand() -> None:
+    """Number i is paired with number i + 2: (1, 2, 3, 4) holds (1, 3) and (2, 4), which become (−3, 1) and (−4, 2)."""
+    vector = torch.tensor([[[[1.0, 2.0, 3.0, 4.0]]]])
+    cosine, sine = torch.zeros(1, 1, 1, 2), torch.ones(1, 1, 1, 2)
+    assert rotate(vector, cosine, sine).flatten().tolist() == [-3.0, -4.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize(("head_size", "base"), [(2, 10_000.0), (6, 10_000.0), (8, 500_000.0)])
+def test_the_papers_pairing_is_a_permutation_of_ours(head_size: int, base: float) -> None:
+    """The paper turns neighbors (2i, 2i + 1) as complex numbers; ours stand half a head apart."""
+    generator = torch.Generator().manual_seed(3)
+    vectors = torch.randn(5, head_size, dtype=torch.float64, generator=generator)
+    positions = [0, 1, 2, 17, 4000]
+    papers = torch.empty_like(vectors)
+    for row, position in enumerate(positions):
+        for i in range(head_size // 2):
+            pair = complex(vectors[row, 2 * i].item(), vectors[row, 2 * i + 1].item())
+            pair *= cmath.exp(1j * position * base ** (-2 * i / head_size))
+            papers[row, 2 * i], papers[row, 2 * i + 1] = pair.real, pair.imag
+    order = [*range(0, head_size, 2), *range(1, head_size, 2)]
+    assert_same(turned(vectors[:, order], positions, base), papers[:, order])
+
+
+@given(st.integers(0, 3000), st.integers(0, 3000), st.integers(0, 3000))
+@settings(max_examples=40, deadline=None)
+def test_only_the_difference_of_positions_is_left_in_query_times_key(query_at: int, key_at: int, shift: int) -> None:
+    query, key = torch.randn(2, 1, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    product = turned(query, [query_at]) @ turned(key, [key_at]).T
+    shifted = turned(query, [query_at + shift]) @ turned(key, [key_at + shift]).T
+    assert_same(product, shifted, 1e-9)
+
+
+def test_turning_keeps_lengths_and_position_zero_stays() -> None:
+    vectors = torch.randn(3, 8, dtype=torch.float64)
+    assert_same(turned(vectors, [0, 5, 900]).norm(dim=-1), vectors.norm(dim=-1))
+    assert torch.equal(turned(vectors[:1], [0]), vectors[:1])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_angles_of_far_positions_keep_their_digits_in_sixteen_bits(dtype: torch.dtype) -> None:
+    """In bfloat16 itself 1001 would be rounded to 1000, a whole radian off."""
+    cosine, sine = RotaryPositions(2).angles(torch.tensor([[1001]]), dtype)
+    assert cosine.dtype == sine.dtype == dtype
+    assert cosine.item() == pytest.approx(math.cos(1001), abs=0.01)
+    assert sine.item() == pytest.approx(math.sin(1001), abs=0.01)
