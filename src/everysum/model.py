@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -162,7 +163,7 @@ class Model:
     # --- folders -----------------------------------------------------------------------------------------------------
 
     def save(self, folder: Path | str) -> None:
-        """Write config.json, model.safetensors and the tokenizer's files: a folder that Hugging Face's programs open."""
+        """Write config.json, model.safetensors and the tokenizer's files: Hugging Face's programs open the folder."""
         save_network(self.network, Path(folder), end_of_text=self.tokenizer.end_of_text)
         self.tokenizer.save(Path(folder))
 
@@ -196,7 +197,8 @@ def load(folder: Path | str, *, device: str = "auto", dtype: str | None = None) 
 
 def network_of_run(folder: Path, tokenizer: Tokenizer) -> Network:
     """The network in a run's newest good checkpoint."""
-    newest = Checkpoints(folder / "checkpoints").newest_good(lambda text: None)
+    checkpoints = Checkpoints(folder / "checkpoints")
+    newest = checkpoints.newest_good(lambda _, problem: warnings.warn(str(problem), stacklevel=5))
     if newest is None:
         raise ModelFolderError(
             f"the run in {folder} has no checkpoint yet",

@@ -83,7 +83,11 @@ def test_an_engine_computes_what_the_plain_loop_does(
 
 
 @given(
-    st.sampled_from([(1, 1), (2, 1), (4, 2), (6, 3)]), st.integers(1, 9), st.integers(0, 9), st.booleans(), st.integers()
+    st.sampled_from([(1, 1), (2, 1), (4, 2), (6, 3)]),
+    st.integers(1, 9),
+    st.integers(0, 9),
+    st.booleans(),
+    st.integers(),
 )
 @settings(max_examples=40, deadline=None)
 def test_the_two_engines_agree_and_so_do_their_gradients(
@@ -104,7 +108,9 @@ def test_the_two_engines_agree_and_so_do_their_gradients(
 @pytest.mark.parametrize("masked", [False, True])
 def test_gradients_by_nudging(engine: str, masked: bool) -> None:
     visible = some_visible(1, 1, 2, 3) if masked else None
-    inputs = [draw(1, heads, positions, 2, seed=heads).requires_grad_() for heads, positions in ((2, 2), (1, 3), (1, 3))]
+    inputs = [
+        draw(1, heads, positions, 2, seed=heads).requires_grad_() for heads, positions in ((2, 2), (1, 3), (1, 3))
+    ]
     assert torch.autograd.gradcheck(lambda *parts: ENGINES[engine](*parts, visible), inputs)
 
 

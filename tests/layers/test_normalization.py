@@ -55,3 +55,49 @@ def test_layer_norm_forgets_shift_and_scale_and_rms_norm_forgets_scale() -> None
     assert_same(layer_norm(3.5 * hidden - 9), layer_norm(hidden))
     assert_same(rms_norm(3.5 * hidden), rms_norm(hidden))
     assert not torch.allclose(rms_norm(hidden - 9), rms_norm(hidden))
+
+
+def rms_norm_by_torch(hidden: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """The formula, whose gradient torch finds by itself."""
+    return hidden / (hidden.square().mean(dim=-1, keepdim=True) + epsilon).sqrt() * weight
+
+
+@pytest.mark.parametrize("kind", [LayerNorm, RMSNorm])
+@pytest.mark.parametrize("shape", [(1, 5), (3, 5), (2, 3, 5), (2, 2, 3, 5)])
+def test_gradients_by_nudging(kind: type[LayerNorm | RMSNorm], shape: tuple[int, ...]) -> None:
+    layer = randomized(kind(5, epsilon=0.1))
+    names = [name for name, _ in layer.named_parameters()]
+    hidden = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+
+    def run(hidden: torch.Tensor, *values: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(layer, dict(zip(names, values, strict=True)), (hidden,))
+
+    parameters = [parameter.detach().requires_grad_() for parameter in layer.parameters()]
+    assert torch.autograd.gradcheck(run, [hidden.requires_grad_(), *parameters])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 0.06)]
+)
+def test_rms_norm_and_its_gradients_are_the_formulas_in_every_precision(dtype: torch.dtype, tolerance: float) -> None:
+    """Long rows of numbers far from 1, such as those that flow through a deep network."""
+    generator = torch.Generator().manual_seed(6)
+    layer = randomized(RMSNorm(512)).to(dtype)
+    hidden = (20 * torch.randn(3, 512, generator=generator, dtype=torch.float64)).to(dtype).requires_grad_()
+    slope = torch.randn(3, 512, generator=generator, dtype=torch.float64)
+    ours = layer(hidden)
+    assert ours.dtype == dtype
+    gradients = torch.autograd.grad(ours, [hidden, layer.weight], slope.to(dtype))
+    exact = [tensor.detach().double().requires_grad_() for tensor in (hidden, layer.weight)]
+    expected = rms_norm_by_torch(*exact, 1e-6)
+    expected_gradients = torch.autograd.grad(expected, exact, slope.to(dtype).double())
+    for number, exactly in zip((ours, *gradients), (expected, *expected_gradients), strict=True):
+        assert (number.double() - exactly).abs().max() < tolerance * exactly.abs().max()
+
+
+def test_a_row_of_zeros_has_a_finite_slope() -> None:
+    layer = randomized(RMSNorm(4, epsilon=1e-6))
+    hidden = torch.zeros(1, 4, dtype=torch.float64, requires_grad=True)
+    layer(hidden).sum().backward()
+    assert hidden.grad is not None
+    assert_same(hidden.grad[0], layer.weight.detach() * 1000)

@@ -73,3 +73,11 @@ def test_angles_of_far_positions_keep_their_digits_in_sixteen_bits(dtype: torch.
     assert cosine.dtype == sine.dtype == dtype
     assert cosine.item() == pytest.approx(math.cos(1001), abs=0.01)
     assert sine.item() == pytest.approx(math.sin(1001), abs=0.01)
+
+
+def test_the_gradient_is_turned_back_by_the_same_angle() -> None:
+    rotary = RotaryPositions(6, base=50.0)
+    for positions in (torch.tensor([[0, 1, 5]]), torch.tensor([[0, 1, 5], [3, 4, 9]])):
+        cosine, sine = rotary.angles(positions, torch.float64)
+        vectors = torch.randn(2, 2, 3, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+        assert torch.autograd.gradcheck(lambda x, c=cosine, s=sine: rotate(x, c, s), [vectors.requires_grad_()])

@@ -30,4 +30,4 @@ def test_a_layer_that_adds_nothing_leaves_pre_norm_alone() -> None:
 
 
 def test_wirings_go_by_their_names() -> None:
-    assert WIRINGS == {"pre_norm": pre_norm, "post_norm": post_norm}
+    assert {"pre_norm": pre_norm, "post_norm": post_norm} == WIRINGS

@@ -11,6 +11,7 @@ from small_networks import CONTEXT, VARIANTS, assert_same, logits, small, tokens
 from torch import Tensor
 
 from everysum.errors import UsageError
+from everysum.layers.layer import initialize
 from everysum.models.llama import Llama
 
 LLAMAS = [variant for variant in VARIANTS if not variant.startswith("gpt")]
@@ -33,7 +34,14 @@ def silu(x: Tensor) -> Tensor:
 
 
 def plain_logits(
-    weights: dict[str, Tensor], token_ids: list[int], *, layers: int, heads: int, groups: int, base: float, epsilon: float
+    weights: dict[str, Tensor],
+    token_ids: list[int],
+    *,
+    layers: int,
+    heads: int,
+    groups: int,
+    base: float,
+    epsilon: float,
 ) -> Tensor:
     """`groups` is the number of key/value heads; the norm of heads and the untied head follow from the weights."""
     flowing = [weights["token_embedding.weight"][token_id] for token_id in token_ids]
@@ -64,8 +72,8 @@ def plain_logits(
                 mixed.append(sum(math.exp(fit) / total * values[past][shared] for past, fit in enumerate(fits)))
             flowing[position] = flowing[position] + block["attention.output"] @ torch.cat(mixed)
         for position, x in enumerate(flowing):
-            x = rms_norm(x, block["feed_forward_normalization"], epsilon)
-            inner = silu(block["feed_forward.gate"] @ x) * (block["feed_forward.up"] @ x)
+            read = rms_norm(x, block["feed_forward_normalization"], epsilon)
+            inner = silu(block["feed_forward.gate"] @ read) * (block["feed_forward.up"] @ read)
             flowing[position] = flowing[position] + block["feed_forward.down"] @ inner
     head = weights.get("output.weight", weights["token_embedding.weight"])
     return torch.stack([head @ rms_norm(x, weights["normalization.weight"], epsilon) for x in flowing])
@@ -127,8 +135,6 @@ def test_an_odd_head_size_is_refused() -> None:
 
 
 def test_a_new_block_passes_on_what_flows_and_all_tokens_start_equally_likely() -> None:
-    from everysum.layers.layer import initialize
-
     network = Llama(vocabulary_size=7, context_length=4, width=8, layers=2, heads=2, inner_width=8)
     initialize(network, 1)
     assert logits(network, torch.tensor([[1, 2, 3]])).count_nonzero() == 0

@@ -36,6 +36,12 @@ def test_pieces_stay_whole_where_no_boundary_comes_for_long(words: list[str], pa
         assert [piece for block in even_sample([text], pattern) for piece in pattern.pieces(block)] == pieces
 
 
+def test_a_long_block_is_not_cut_after_a_row_of_spaces() -> None:
+    """The last space of a row stands alone because a word follows: cut there, the row would be one piece."""
+    text = "x" * (BLOCK_LENGTH - 3) + "\u3000" * 3 + "y" * 400
+    assert count_pieces(even_sample(text, GPT2), GPT2) == count_pieces([text], GPT2)
+
+
 def test_a_sample_is_taken_evenly_from_everywhere() -> None:
     """10,000 texts of 100 characters, at most 150,000: with steps of 8, 1,250 of them, each eighth one."""
     texts = [f"{number:0100}" for number in range(10_000)]

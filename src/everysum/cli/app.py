@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -38,7 +39,7 @@ Data goes to standard output, talk to standard error; --json makes both JSON.
 NO_COLOR is respected.
 """
 
-EXAMPLES = {
+EXAMPLES: dict[Callable[..., None], str] = {
     train: """
 \b
 Examples:

@@ -102,45 +102,44 @@ def in_words(found: dict[str, Any]) -> list[tuple[str, str]]:
     """The findings as labels and sentences."""
     from everysum.files import readable_size
 
-    processor, device, precision_found = found["processor"], found["device"], found["precision"]
     memory, material, compiler = found["memory_bytes"], found["test_material"], found["compiler"]
-    libraries = ", ".join(f"{name} {number or '(missing)'}" for name, number in found["libraries"].items())
-    cores = f"{processor['cores']} cores"
-    if processor["usable"] != processor["cores"]:
-        cores += f", {processor['usable']} of them usable by this process"
-    faster, slower = ("bfloat16", "float32") if precision_found["chosen"] == "bfloat16" else ("float32", "bfloat16")
-    said_by = found["threads"]["said_by"]
     rows = [
         ("everysum", f"{found['everysum']} on Python {found['python']}, {found['system']}"),
-        ("libraries", libraries),
-        ("processor", f"{processor['name']}; {cores}"),
+        ("libraries", ", ".join(f"{name} {number or '(missing)'}" for name, number in found["libraries"].items())),
+        ("processor", processor_in_words(found["processor"])),
         ("memory", readable_size(memory) if memory else "unknown"),
-        (
-            "device",
-            f"{device['chosen']}{': ' + device['name'] if device['name'] else ''}; "
-            + ("the fastest that torch finds here" if device["asked_for"] == "auto" else "as asked for"),
-        ),
-        (
-            "precision",
-            f"{precision_found['chosen']}: measured {precision_found[faster]:,} billion operations a second in {faster}, "
-            f"{precision_found[slower]:,} in {slower}; bfloat16 has to be clearly faster to be worth its rounding",
-        ),
-        (
-            "threads",
-            f"{found['threads']['number']}; "
-            + (
-                f"{said_by} says so"
-                if said_by
-                else "PyTorch's choice for these cores; --set engine.threads=N changes it"
-            ),
-        ),
-        (
-            "compiler",
-            f"{compiler}; torch.compile can be used" if compiler else "no C++ compiler, so torch.compile is not used",
-        ),
+        ("device", device_in_words(found["device"])),
+        ("precision", precision_in_words(found["precision"])),
+        ("threads", threads_in_words(found["threads"])),
+        ("compiler", f"{compiler}; torch.compile can be used" if compiler else "no C++ compiler: nothing is compiled"),
         ("cache", f"{found['cache']['folder']}, {readable_size(found['cache']['free_bytes'])} free"),
         ("runs", f"{found['runs']['folder']}, {readable_size(found['runs']['free_bytes'])} free"),
     ]
     if material:
         rows.append(("test material", f"{material['folder']}{'' if material['there'] else ' (not there)'}"))
     return rows
+
+
+def processor_in_words(processor: dict[str, Any]) -> str:
+    usable, cores = processor["usable"], processor["cores"]
+    return f"{processor['name']}; {cores} cores" + ("" if usable == cores else f", {usable} of them for this process")
+
+
+def device_in_words(device: dict[str, Any]) -> str:
+    why = "the fastest that torch finds here" if device["asked_for"] == "auto" else "as asked for"
+    return f"{device['chosen']}{': ' + device['name'] if device['name'] else ''}; {why}"
+
+
+def precision_in_words(measured: dict[str, Any]) -> str:
+    chosen = measured["chosen"]
+    other = "float32" if chosen == "bfloat16" else "bfloat16"
+    return (
+        f"{chosen}, at {measured[chosen]:,} billion operations a second in matrix products, {measured[other]:,} in "
+        f"{other}; bfloat16 has to be clearly faster to be worth its rounding"
+    )
+
+
+def threads_in_words(threads: dict[str, Any]) -> str:
+    said_by = threads["said_by"]
+    why = f"{said_by} says so" if said_by else "PyTorch's choice for these cores; --set engine.threads=N changes it"
+    return f"{threads['number']}; {why}"

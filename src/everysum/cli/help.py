@@ -47,7 +47,7 @@ class Command(TyperCommand):
             if record := parameter.get_help_record(ctx):
                 is_argument = parameter.param_type_name == "argument"
                 title = "Arguments" if is_argument else getattr(parameter, "rich_help_panel", None) or OTHERS
-                panels.setdefault(title, []).append((parameter.metavar, record[1]) if is_argument else record)
+                panels.setdefault(title, []).append((parameter.metavar or "", record[1]) if is_argument else record)
         for title, records in sorted(panels.items(), key=lambda panel: panel[0] == OTHERS):
             with formatter.section(title):
                 formatter.write_dl(records, col_max=24)

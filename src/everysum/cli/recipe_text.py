@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from everysum.training.recipe import Recipe, Section
 
-COLUMN = 34
+COLUMN, WIDTH = 34, 80
+HUGE = 2**53
+"""From here on a bound is that of a number's type and says nothing."""
 HEAD = """\
-# The whole recipe. Each line can be given to --set, such as: --set schedule.steps=500
-# As a file for --recipe: --print-recipe --json > my_recipe.json
-"""
+# The whole recipe. Each line can be given to --set: --set schedule.steps=500
+# As a file for --recipe: everysum train … --print-recipe --json > mine.json"""
+WITHOUT_TEXT = """\
+# No text was given: sizes are those for a megabyte of it, and how many steps
+# fit into the time is found out by measuring when there is one."""
 
 
 def recipe_text(recipe: Recipe) -> str:
     """The recipe as lines `key=value  # what it can be`, and below them the keys of the other kind of network."""
-    return "\n".join([HEAD, *lines_of(recipe, ""), *other_network(recipe)])
+    head = [HEAD] if recipe.text.paths else [HEAD, WITHOUT_TEXT]
+    return "\n".join([*head, "", *lines_of(recipe, ""), *other_network(recipe)])
 
 
 def lines_of(section: Section, prefix: str) -> Iterator[str]:
@@ -32,7 +38,7 @@ def lines_of(section: Section, prefix: str) -> Iterator[str]:
             yield from commented(f"{prefix}{name}={said}", explained(type(section), name))
     for name, value in values.items():
         if isinstance(value, Section):
-            yield f"\n# {' '.join((type(value).__doc__ or '').split())}"
+            yield f"\n{what_it_is(type(value))}"
             yield from lines_of(value, f"{prefix}{name}.")
 
 
@@ -43,38 +49,51 @@ def other_network(recipe: Recipe) -> Iterator[str]:
     chosen = type(recipe.network)
     other: type[Section] = GPTChoice if chosen is LlamaChoice else LlamaChoice
     kind = other.model_fields["kind"].default
-    yield f"\n# Only with network.kind={kind}: {' '.join((other.__doc__ or '').split())}"
+    yield f"\n# Only with network.kind={kind}.\n{what_it_is(other)}"
     for name in other.model_fields:
         if name not in chosen.model_fields:
             yield from commented(f"# network.{name}", explained(other, name))
 
 
-def commented(line: str, comment: str) -> Iterator[str]:
-    """The line with a comment behind it, or before it where the line is long."""
-    if len(line) <= COLUMN:
-        yield f"{line:<{COLUMN}}  # {comment}".rstrip(" #")
-    else:
-        yield f"# {comment}"
+def what_it_is(section: type[Section]) -> str:
+    """A section's own description as comments."""
+    return "\n".join(f"# {line}" for line in textwrap.wrap(" ".join((section.__doc__ or "").split()), WIDTH - 2))
+
+
+def commented(line: str, comments: Sequence[str]) -> Iterator[str]:
+    """The line, and behind it its comments, one under the other."""
+    wrapped = [part for comment in comments for part in textwrap.wrap(comment, WIDTH - COLUMN - 2)]
+    if len(line) >= COLUMN:
         yield line
+        line = ""
+    for comment in wrapped or [""]:
+        yield f"{line:<{COLUMN}}# {comment}".rstrip(" #")
+        line = ""
 
 
-def explained(section: type[Section], name: str) -> str:
-    """What a key means and what it can be."""
+def explained(section: type[Section], name: str) -> list[str]:
+    """What a key can be, and what it means where its name does not say that."""
+    from everysum.training.recipe import GPTChoice, LlamaChoice
+
+    if name == "kind" and section in (GPTChoice, LlamaChoice):
+        return [either([choice.model_fields["kind"].default for choice in (GPTChoice, LlamaChoice)])]
     schema = section.model_json_schema()["properties"][name]
-    parts = (can_be(schema), " ".join((section.model_fields[name].description or "").split()))
-    return "; ".join(part.rstrip(".") for part in parts if part)
+    return [can_be(schema), " ".join((section.model_fields[name].description or "").split())]
 
 
-def can_be(schema: dict[str, Any]) -> str:
+def can_be(schema: Mapping[str, Any]) -> str:
     """In words, the values that a JSON schema allows."""
     if "anyOf" in schema:
-        return " or ".join(can_be(option) for option in schema["anyOf"])
-    if "const" in schema:
-        return str(schema["const"])
+        return either([can_be(option) for option in schema["anyOf"]])
     if "enum" in schema:
-        return " or ".join(schema["enum"])
+        return either(schema["enum"])
     kinds = {"boolean": "true or false", "integer": "a whole number", "number": "a number", "null": "null"}
     kinds |= {"string": "a word", "array": "a list"}
     bounds = {"minimum": "from {}", "exclusiveMinimum": "above {}", "maximum": "to {}", "exclusiveMaximum": "below {}"}
-    limits = [text.format(f"{schema[key]:g}") for key, text in bounds.items() if key in schema]
+    limits = [text.format(f"{schema[key]:g}") for key, text in bounds.items() if abs(schema.get(key, HUGE)) < HUGE]
     return " ".join([kinds[schema["type"]], *limits])
+
+
+def either(choices: Sequence[str]) -> str:
+    """One of these: a, b or c."""
+    return " or ".join([", ".join(choices[:-1]), choices[-1]] if len(choices) > 1 else choices)

@@ -22,7 +22,7 @@ def prepare_streams() -> None:
 
 
 def write(text: str, end: str = "\n") -> None:
-    """Data: to standard output, at once. A terminal is shown no control characters that a model may have come up with."""
+    """Data: to standard output, at once. A terminal is spared control characters that a model may have made."""
     sys.stdout.write((printable(text) if sys.stdout.isatty() else text) + end)
     sys.stdout.flush()
 

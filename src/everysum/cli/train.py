@@ -97,7 +97,13 @@ def train(
     printed on standard output when that is not a terminal.
     """
     if resume:
-        asked = {"--valid": valid, "--demo": demo, "--errors": errors, "--minutes": minutes, "--recipe": recipe}
+        asked: dict[str, object] = {
+            "--valid": valid,
+            "--demo": demo,
+            "--errors": errors,
+            "--minutes": minutes,
+            "--recipe": recipe,
+        }
         asked |= {"--set": assignments, "--seed": seed, "--device": device, "--print-recipe": print_recipe}
         go_on(folder_to_resume(texts or [], out, asked), json)
         return

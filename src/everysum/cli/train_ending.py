@@ -31,9 +31,9 @@ def ending(result: Result, width: int) -> list[Text]:
             Text.assemble(
                 "held-out loss ",
                 (f"{measured.loss:.3f}", "bold"),
-                f"   perplexity {measured.perplexity:.2f}   ",
+                f"  perplexity {measured.perplexity:.2f}  ",
                 (f"{measured.bits_per_byte:.3f}", "bold"),
-                f" bits per byte   {figures}",
+                f" bits per byte  {figures}",
             )
         )
     else:
@@ -55,14 +55,14 @@ def curve_lines(folder: Path, width: int) -> list[Text]:
             held_out.append((line["step"], line["held_out"]["loss"]))
     if len(train) < 2:
         return []
-    lines = [Text(line, no_wrap=True) for line in draw_curve(train, held_out, width=width)]
-    for line in lines:
-        line.highlight_regex(re.compile("[\u2801-\u28ff]+"), "cyan")
-        line.highlight_regex(re.compile(DISC), "bold yellow")
-    legend = Text.assemble("loss by step   ", ("⠤⠤", "cyan"), " training", no_wrap=True)
+    drawn = [Text(line) for line in draw_curve(train, held_out, width=width)]
+    for row in drawn:
+        row.highlight_regex(re.compile("[\u2801-\u28ff]+"), "cyan")
+        row.highlight_regex(re.compile(DISC), "bold yellow")
+    legend = Text.assemble("loss by step   ", ("⠤⠤", "cyan"), " training")
     if held_out:
         legend.append_text(Text.assemble("   ", (DISC, "bold yellow"), " held out"))
-    return [*lines, legend]
+    return [*drawn, legend]
 
 
 def next_commands(result: Result) -> list[Text]:
@@ -78,7 +78,7 @@ def next_commands(result: Result) -> list[Text]:
     first = (
         f"Saved in {result.folder} after {result.steps:,} steps, {duration(result.seconds)} in all. What to try next:"
     )
-    return [Text(first, no_wrap=True), *(Text(f"  {command}", "cyan", no_wrap=True) for command in commands)]
+    return [Text(first), *(Text(f"  {command}", "cyan") for command in commands)]
 
 
 def sample_block(text: str, width: int) -> list[Text]:
@@ -96,6 +96,6 @@ def demonstration(folder: Path, width: int) -> list[Text]:
     command = f'everysum generate {shlex.quote(str(folder))} "{DEMO_PROMPT}" --tokens {DEMO_TOKENS} --seed 1'
     return [
         Text(),
-        Text(f"$ {command}", "cyan", no_wrap=True),
+        Text(f"$ {command}", "cyan"),
         *sample_block(DEMO_PROMPT + text, width),
     ]

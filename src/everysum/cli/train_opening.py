@@ -25,9 +25,8 @@ def opening(recipe: Recipe, facts: Facts) -> list[Text]:
         ("plan", plan_in_words(recipe, facts)),
     ]
     lines = [Text.assemble((f"{label:<{LABEL}}", "dim"), words) for label, words in rows]
-    untrained = (
-        f"An untrained model would lose ln {facts.vocabulary_size:,} = {facts.untrained_loss:.2f} at each token."
-    )
+    size, loss = f"{facts.vocabulary_size:,}", f"{facts.untrained_loss:.2f}"
+    untrained = f"A vocabulary of {size}: an untrained model would lose ln {size} = {loss} at each token."
     return [*lines, Text(untrained, "dim")]
 
 
@@ -43,7 +42,7 @@ def network_in_words(recipe: Recipe, facts: Facts) -> str:
     network = recipe.network
     return (
         f"{network.kind}, {facts.parameters:,} parameters: {network.layers} layers × {network.width} wide × "
-        f"{network.heads} heads, context {network.context_length:,}, vocabulary {facts.vocabulary_size:,}"
+        f"{network.heads} heads, context {network.context_length:,}"
     )
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from everysum import machine
 from everysum.cli.terminal import close_quietly, duration
-from everysum.cli.train_ending import ending, sample_block
+from everysum.cli.train_ending import WIDEST, ending, sample_block
 from everysum.cli.train_events import Listener
 from everysum.cli.train_opening import opening
 from everysum.training.progress import Facts, Result, StepLine
@@ -75,7 +75,7 @@ class Screen(Listener):
         if now - self.told >= (REDRAWN_EVERY if self.live else TOLD_EVERY):
             self.told = now
             if self.live:
-                self.live.update(self.step_line(line), refresh=True)
+                self.live.update(Group(self.step_bar(line), self.step_line(line)), refresh=True)
             else:
                 self.say(self.step_line(line))
         if self.promised_seconds is not None and now - self.began > SURE_AFTER:
@@ -84,11 +84,11 @@ class Screen(Listener):
     def evaluated(self, step: int, measurement: Measurement) -> None:
         self.held_out = measurement.loss
         line = Text.assemble(
-            (f"step {step:>7,}   ", "dim"),
+            (f"step {step:>7,}  ", "dim"),
             "held-out loss ",
             (f"{measurement.loss:.3f}", "bold"),
-            f"   perplexity {measurement.perplexity:.1f}   {measurement.bits_per_byte:.3f} bits per byte",
-            (f"   {duration(machine.seconds_since_start())}", "dim"),
+            f"  perplexity {measurement.perplexity:.1f}  {measurement.bits_per_byte:.3f} bits per byte",
+            (f"  {duration(machine.seconds_since_start())}", "dim"),
         )
         self.say(line)
 
@@ -111,16 +111,18 @@ class Screen(Listener):
     # --- words --------------------------------------------------------------------------------------------------------
 
     def step_line(self, line: StepLine) -> Text:
-        """How the run stands, with a bar where there is room."""
+        """How the run stands."""
         loss = math.fsum(self.recent) / len(self.recent)
-        held_out = "" if self.held_out is None else f"   held out {self.held_out:.3f}"
-        pace = f"   {line.tokens_per_second:,.0f} tokens/s   {duration(line.seconds_left)} left"
-        count = f"step {line.step:>7,} of {line.steps:,}"
-        words = f"   loss {loss:.3f}{held_out}{pace}"
-        room = min(30, self.console.width - len(count) - len(words) - 4) if self.live else 0
-        done = round(room * line.step / line.steps)
-        drawn = [("   " + "━" * done, "cyan"), ("─" * (room - done), "dim")] if room >= 8 else []
-        return Text.assemble(count, *drawn, words, no_wrap=True, overflow="ellipsis")
+        held_out = "" if self.held_out is None else f"  held out {self.held_out:.3f}"
+        count = f"step {line.step:>{len(f'{line.steps:,}')},} of {line.steps:,}"
+        pace = f"{line.tokens_per_second:,.0f} tokens/s  {duration(line.seconds_left)} left"
+        return Text(f"{count}  loss {loss:.3f}{held_out}  {pace}", no_wrap=True, overflow="ellipsis")
+
+    def step_bar(self, line: StepLine) -> Text:
+        """How much of the run is done."""
+        width = min(self.console.width, WIDEST)
+        done = round(width * line.step / line.steps)
+        return Text.assemble(("━" * done, "cyan"), ("─" * (width - done), "dim"), no_wrap=True)
 
     def warn_if_late(self, line: StepLine) -> None:
         """Say once that the run will not end in the time given."""
@@ -137,6 +139,6 @@ class Screen(Listener):
         """Print lines above the live one; a run goes on though nobody reads about it any more."""
         try:
             for line in lines:
-                self.console.print(Text.assemble(line), soft_wrap=bool(line.no_wrap))
+                self.console.print(line, soft_wrap=True)
         except BrokenPipeError:
             close_quietly()

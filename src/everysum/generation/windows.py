@@ -115,7 +115,6 @@ class CachedTexts(Texts):
         super().keep(rows)
         self.cached = [self.cached[row] for row in rows]
         self.cache.select(self.tensor(rows))
-        self.cache.set_lengths(self.cache.lengths)  # the longest row may be gone
 
     def tensor(self, numbers: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
         return torch.tensor(numbers, device=self.cache.lengths.device)

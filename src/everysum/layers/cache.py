@@ -66,4 +66,4 @@ class Cache:
         """Keep these rows, in this order; a row may be taken more than once (beams, continuations)."""
         self.keys = [keys[rows] for keys in self.keys]
         self.values = [values[rows] for values in self.values]
-        self.lengths = self.lengths[rows]
+        self.set_lengths(self.lengths[rows])

@@ -84,7 +84,8 @@ class Llama(Network):
         self.vocabulary_size, self.context_length = vocabulary_size, context_length
         self.cache_shape = (layers, key_value_heads, head_size)
 
-        self.token_embedding = Embedding(vocabulary_size, width)
+        # tied, the same rows give the logits, which must start small
+        self.token_embedding = Embedding(vocabulary_size, width, deviation=0.02 if tied else 1.0)
         self.rotary_positions = RotaryPositions(head_size, base=rotary_base)
         self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(

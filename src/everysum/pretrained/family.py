@@ -96,7 +96,10 @@ class Family:
             shapes = [expected[name].shape for name in row.ours]
             row.refuse_misfit(tensor, shapes)
             joined = (tensor.T if row.transposed else tensor)[row.spare_rows :]
-            state.update(zip(row.ours, joined.split_with_sizes([shape[0] for shape in shapes]), strict=True))
+            parts = joined.split_with_sizes([shape[0] for shape in shapes])
+            # where a number stands in memory decides how a matrix product rounds: copies lie as in a new network
+            copies = [part.clone(memory_format=torch.contiguous_format) for part in parts]
+            state.update(zip(row.ours, copies, strict=True))
         return state
 
 

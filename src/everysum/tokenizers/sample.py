@@ -48,21 +48,21 @@ def _short_blocks(texts: str | Iterable[str], pattern: SplitPattern) -> Iterator
             if len(block) <= 2 * BLOCK_LENGTH:
                 yield block
             else:
-                yield from _short_parts(block, pattern)
+                yield from filter(None, _short_parts(block, pattern))
 
 
 def _short_parts(block: str, pattern: SplitPattern) -> Iterator[str]:
     """A long block cut between its pieces, and within a piece only where the piece itself is long."""
     part = ""
     for piece in pattern.pieces(block):
-        part += piece
-        # Not after a space: a row of spaces is cut with an eye to what follows it.
-        if len(part) >= BLOCK_LENGTH and not piece[-1].isspace():
-            yield from _slices(part)
+        if len(piece) > 2 * BLOCK_LENGTH:
+            yield part
+            yield from (piece[start : start + BLOCK_LENGTH] for start in range(0, len(piece), BLOCK_LENGTH))
             part = ""
-    yield from _slices(part)
-
-
-def _slices(part: str) -> Iterator[str]:
-    length = BLOCK_LENGTH if len(part) > 2 * BLOCK_LENGTH else 2 * BLOCK_LENGTH
-    return (part[start : start + length] for start in range(0, len(part), length))
+        # Not after a space: a row of spaces is cut with an eye to what follows it.
+        elif len(part) >= BLOCK_LENGTH and not part[-1].isspace():
+            yield part
+            part = piece
+        else:
+            part += piece
+    yield part

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from everysum.errors import ModelFolderError
-from everysum.files import commit_folder, read_json, remove, sweep_temporary, verify_folder, write_json
+from everysum.files import commit_folder, read_json, verify_folder, write_json
 from everysum.models.network import Network
 from everysum.version import __version__
 
@@ -60,19 +60,15 @@ class Checkpoints:
         """All checkpoints, oldest first."""
         return sorted(self.folder.glob("step-" + "[0-9]" * 8))
 
-    def newest_good(self, warn: Callable[[str], None]) -> Path | None:
-        """The newest checkpoint whose every file is as it was written; names the others and sets them aside."""
-        sweep_temporary(self.folder)
+    def newest_good(self, damaged: Callable[[Path, ModelFolderError], None]) -> Path | None:
+        """The newest checkpoint whose every file is as it was written; `damaged` is told of each newer one."""
         for path in reversed(self.saved()):
             try:
                 verify_folder(path)
             except ModelFolderError as problem:
-                aside = path.with_name(f"damaged-{path.name}")
-                warn(f"{problem}\n  this checkpoint is set aside as {aside.name}; an older one is looked for")
-                remove(aside)
-                path.rename(aside)
-                continue
-            return path
+                damaged(path, problem)
+            else:
+                return path
         return None
 
 
@@ -84,8 +80,15 @@ def load_checkpoint(path: Path, network: Network, optimizers: Sequence[torch.opt
 
 
 def load_weights(path: Path, network: Network) -> None:
-    """Put the weights of a checkpoint into a network of the same recipe."""
-    network.load_state_dict(load_file(path / WEIGHTS))
+    """Put the weights of a checkpoint into a network of the same recipe; refuses those of another."""
+    try:
+        network.load_state_dict(load_file(path / WEIGHTS))
+    except RuntimeError as problem:
+        raise ModelFolderError(
+            f"{path / WEIGHTS} does not fit the network that the recipe says",
+            came=str(problem).splitlines()[-1].strip(),
+            advice="put recipe.json and tokenizer.json back as the run wrote them",
+        ) from problem
 
 
 def memory_of(network: Network, optimizers: Iterable[torch.optim.Optimizer]) -> dict[str, Tensor]:

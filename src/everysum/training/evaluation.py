@@ -12,6 +12,7 @@ from torch import Tensor
 
 from everysum.data.batches import evaluation_batches
 from everysum.data.token_files import TokenFile
+from everysum.errors import InputError
 from everysum.models.network import Network
 from everysum.tokenizers.tokenizer import Tokenizer
 from everysum.training.loss import token_losses
@@ -63,17 +64,20 @@ def evaluate_tokens(
 
     Raises InputError when the text has no token to predict.
     """
+    if len(tokens) < 2:
+        raise InputError("there is no token to predict", wanted="a text of at least one token")
     window = min(network.context_length, max(1, len(tokens) - 1))
     stride = min(window, stride or max(1, window // 2))
     was_training = network.training
     network.eval()
     total, count, seen_bytes = 0.0, 0, 0
-    batch_size = max(1, POSITIONS_AT_ONCE // window)
+    batch_size, device = max(1, POSITIONS_AT_ONCE // window), network.head_weight.device
     for batch in evaluation_batches(tokens, window, stride, batch_size):
         if most is not None and count >= most:
             break
-        hidden = network(batch.inputs, batch.visible)
-        losses = token_losses(hidden.flatten(0, 1), network.head_weight, batch.targets.flatten())
+        visible = None if batch.visible is None else batch.visible.to(device)
+        hidden = network(batch.inputs.to(device), visible).flatten(0, 1)
+        losses = token_losses(hidden, network.head_weight, batch.targets.flatten().to(device)).cpu()
         scored = batch.scored.flatten()
         total += float(losses[scored].sum(dtype=torch.float64))
         count += int(scored.sum())

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from everysum.errors import ModelFolderError
 from everysum.files import output_errors
 
 LOG = "log.jsonl"
@@ -18,6 +19,14 @@ class Log:
 
     def __init__(self, folder: Path, length: int = 0) -> None:
         self.path = folder / LOG
+        came = self.path.stat().st_size if self.path.exists() else 0
+        if came < length:
+            raise ModelFolderError(
+                f"{self.path} is shorter than it was at the checkpoint",
+                wanted=f"at least {length} bytes",
+                came=f"{came} bytes",
+                advice="put the whole log back, or remove the folder's checkpoints to begin the run again",
+            )
         with output_errors(self.path):
             self.file = self.path.open("ab")
             self.file.truncate(length)
@@ -34,7 +43,8 @@ class Log:
             return self.path.stat().st_size
 
     def close(self) -> None:
-        self.file.close()
+        with output_errors(self.path):
+            self.file.close()
 
 
 def read_log(folder: Path) -> Iterator[dict[str, Any]]:

@@ -33,6 +33,13 @@ SAVING_SECONDS = 0.5
 WORTH_COMPILING_SECONDS = 240.0
 
 
+SHAPES = (
+    (64, 2), (96, 3), (128, 3), (128, 4), (192, 3), (192, 4), (256, 4), (256, 5),
+    (320, 5), (384, 6), (448, 7), (512, 8), (640, 9), (768, 10),
+)  # fmt: skip
+"""Widths and numbers of layers to choose from."""
+
+
 @dataclass(frozen=True)
 class Situation:
     """What a plan has to go by; `seconds` are what is left until the folder has to be finished."""
@@ -42,36 +49,103 @@ class Situation:
     device: str
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """What can be chosen before anything is measured, and how many tokens such a run will see."""
+
+    vocabulary_size: int
+    width: int
+    layers: int
+    context_length: int
+    batch_tokens: int
+    tokens: float
+
+    @property
+    def head_size(self) -> int:
+        return 64 if self.width > 256 and self.width % 64 == 0 else 32
+
+
+def chosen_sizes(train_bytes: int, operations: float) -> Sizes:
+    """Sizes for a text of so many bytes and a run of so many additions and multiplications.
+
+    Found by trying on English and German texts of 0.2 to 2 MB for 10 seconds to 2 minutes on two cores; beyond that the
+    formulas go on, untried.
+    """
+    if train_bytes < 64_000:
+        vocabulary_size, bytes_per_token = 512, 2.0
+    elif train_bytes < 256_000:
+        vocabulary_size, bytes_per_token = 1024, 2.45
+    elif train_bytes < 4_000_000 or operations < 50e12:
+        vocabulary_size, bytes_per_token = 2048, 2.95
+    else:
+        vocabulary_size, bytes_per_token = 4096, 3.3
+    wanted = 0.75e6 * (operations / 1.4e12) ** 0.4
+    width, layers = min(SHAPES, key=lambda shape: abs(math.log(12 * shape[1] * shape[0] ** 2 / wanted)))
+
+    def affordable(context_length: int) -> float:
+        parameters = 12 * layers * width**2 + vocabulary_size * width
+        return operations / (1.12 * 6 * (parameters + layers * width * context_length))
+
+    context_length = 64
+    for longer, enough in ((128, 0.9e6), (256, 8e6)):
+        if affordable(context_length) > enough:
+            context_length = longer
+    tokens = affordable(context_length)
+    useful = min(tokens, 25 * train_bytes / bytes_per_token)
+    batch_tokens = 2 ** round(math.log2(1024 * max(1.0, useful / 1e6) ** 0.5))
+    return Sizes(vocabulary_size, width, layers, context_length, max(batch_tokens, 8 * context_length), tokens)
+
+
+def chosen_dropout(epochs: float) -> float:
+    """None while a text is seen four times or less; then enough to keep it from being learned by heart."""
+    return 0.0 if epochs <= 4 else min(0.3, round(0.1 * math.log2(epochs / 2.5), 2))
+
+
+def chosen_matrix_rate(steps: int, batch_tokens: int) -> float:
+    """Muon's rate: the fewer the steps and the larger the batch, the larger each step."""
+    return round(min(0.05, max(0.006, 0.02 * math.sqrt(365 / steps * batch_tokens / 1024))), 4)
+
+
+def count_in(wished: Mapping[str, Any], key: str, otherwise: int) -> int:
+    """The count wished for; one that cannot be is passed over here and refused when the recipe is validated."""
+    value = wished.get(key)
+    return value if isinstance(value, int) and value >= 1 else otherwise
+
+
 def draft(situation: Situation, wishes: Mapping[str, Any]) -> Recipe:
-    """A whole recipe, all but its number of steps (left at 1 unless wished for)."""
+    """A whole recipe, but for its number of steps (1 unless wished for) and the rate that depends on it."""
     speeds = machine.matrix_speeds(situation.device)
+    # about half of the speed of bare matrix products is reached, the rest goes into everything between them
+    operations = max(1.0, situation.seconds) * 0.5e9 * max(speeds.float32, speeds.bfloat16)
+    sizes = chosen_sizes(situation.train_bytes, operations)
     wished = wishes.get("network", {})
-    kind = wished.get("kind", "llama")
-    effort = situation.seconds * 1e9 * max(speeds.float32, speeds.bfloat16)
-    width = wished.get("width", chosen_width(situation.train_bytes, effort))
-    heads = wished.get("heads", chosen_heads(width))
-    context_length, batch_size = wished.get("context_length", 64), 16
+    width = count_in(wished, "width", sizes.width)
+    heads = count_in(wished, "heads", max(1, width // sizes.head_size))
+    context_length = count_in(wished, "context_length", sizes.context_length)
     network: dict[str, Any] = {
-        "kind": kind,
+        "kind": wished.get("kind", "llama"),
         "width": width,
-        "layers": 4,
+        "layers": sizes.layers,
         "heads": heads,
         "context_length": context_length,
+        "dropout": chosen_dropout(sizes.tokens * 2.95 / situation.train_bytes),
     }
-    if kind == "gpt":
+    if network["kind"] == "gpt":
         network |= {"inner_width": 4 * width}
     else:
-        network |= {
-            "key_value_heads": heads,
-            "head_size": wished["head_size"] if "head_size" in wished else head_size_of(width, heads),
-            "inner_width": max(32, round(width * 8 / 3 / 32) * 32),
-        }
+        inner_width = max(32, round(width * 8 / 3 / 32) * 32)
+        network |= {"key_value_heads": heads, "head_size": head_size_of(width, heads), "inner_width": inner_width}
     values = {
         "text": {"paths": []},
-        "tokenizer": {"vocabulary_size": chosen_vocabulary(situation.train_bytes)},
+        "tokenizer": {"vocabulary_size": sizes.vocabulary_size},
         "network": network,
         "optimizer": {"matrix_rate": 0.02, "embedding_rate": 0.01, "head_rate": 0.005, "vector_rate": 0.01},
-        "schedule": {"steps": 1, "batch_size": batch_size, "evaluate_every": 1, "sample_every": 1},
+        "schedule": {
+            "steps": 1,
+            "batch_size": max(1, sizes.batch_tokens // context_length),
+            "evaluate_every": 1,
+            "sample_every": 1,
+        },
         "engine": {
             "device": situation.device,
             "dtype": speeds.faster if situation.device != "mps" else "float32",
@@ -79,22 +153,6 @@ def draft(situation: Situation, wishes: Mapping[str, Any]) -> Recipe:
         },
     }
     return validated(merged(values, wishes))
-
-
-def chosen_width(train_bytes: int, effort: float) -> int:
-    """A width for this much text and this many additions and multiplications."""
-    return 192 if effort > 5e12 else 128
-
-
-def chosen_heads(width: int) -> int:
-    """Heads of about 32 numbers each that share the width evenly, an even number of them each where that can be."""
-    fitting = [heads for heads in range(1, width + 1) if width % (2 * heads) == 0] or [1]
-    return min(fitting, key=lambda heads: abs(width / heads - 32))
-
-
-def chosen_vocabulary(train_bytes: int) -> int:
-    """Sub-words that occur often enough to be learned."""
-    return 2048 if train_bytes > 500_000 else 1024
 
 
 def faster_attention(recipe: Recipe) -> str:
@@ -136,15 +194,19 @@ def seconds_per_step(trainer: Trainer, budget: float) -> float:
 
 
 def with_steps(recipe: Recipe, wishes: Mapping[str, Any], steps: int) -> Recipe:
-    """The recipe with this many steps, and looks and samples spread over them, unless wished otherwise."""
+    """The recipe with this many steps and what depends on them, unless wished otherwise."""
     steps = wishes.get("schedule", {}).get("steps", steps)
-    spread = {
-        "steps": steps,
-        "evaluate_every": max(1, math.ceil(steps / QUICK_LOOKS)),
-        "sample_every": max(1, math.ceil(steps / SAMPLES)),
+    batch_tokens = recipe.schedule.batch_size * recipe.network.context_length
+    chosen: dict[str, Any] = {
+        "schedule": {
+            "steps": steps,
+            "evaluate_every": max(1, math.ceil(steps / QUICK_LOOKS)),
+            "sample_every": max(1, math.ceil(steps / SAMPLES)),
+        }
     }
-    wished = {key: wishes["schedule"][key] for key in spread if key in wishes.get("schedule", {})}
-    return validated(merged(recipe.model_dump(), {"schedule": spread | wished}))
+    if recipe.optimizer.matrices == "muon":
+        chosen["optimizer"] = {"matrix_rate": chosen_matrix_rate(steps, batch_tokens)}
+    return validated(merged(merged(recipe.model_dump(), chosen), wishes))
 
 
 def fitting_steps(seconds_left: float, seconds_a_step: float) -> int:

@@ -92,9 +92,9 @@ class Optimizer(Section):
     embedding_rate: Positive
     head_rate: Positive
     vector_rate: Positive
-    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.1
     """Each step shrinks the matrices by this × their rate."""
-    beta1: Share = 0.9
+    beta1: Share = 0.8
     beta2: Share = 0.95
     momentum: Share = 0.95
     """Muon's."""

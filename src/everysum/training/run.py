@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -9,13 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from everysum.errors import Interrupted, TrainingError
-from everysum.files import commit_folder, write_json
+from everysum.errors import Interrupted, ModelFolderError, TrainingError
+from everysum.files import commit_folder, remove, sweep_temporary, write_json
 from everysum.generation.generate import generate
 from everysum.generation.sampling import Sampling
 from everysum.layers.layer import parameter_count
@@ -64,6 +66,7 @@ class Run:
         self.held_out: list[Measurement] = []
         self.saving_interval = CHECKPOINT_SECONDS
         self.log_length = 0
+        self.ended = False
 
     def go(self) -> Result:
         """Every step that is left, then the model folder."""
@@ -75,7 +78,7 @@ class Run:
                 self.take(step, began, first)
                 if stopped_by:
                     self.stop(step + 1, stopped_by[0])
-            return self.finish(measured=first == self.recipe.schedule.steps)
+            return self.finish()
 
     def take(self, step: int, began: float, first: int) -> None:
         """One step, and what is due after it."""
@@ -106,6 +109,8 @@ class Run:
             return
         network, stride = self.trainer.working.network, self.recipe.network.context_length if most else None
         measured = evaluate_tokens(network, self.tokens.held_out, self.sizes, stride=stride, most=most)
+        if not math.isfinite(measured.loss):
+            self.give_up(NotFinite(step, measured.loss, math.nan))
         self.held_out.append(measured)
         self.log.write(step=step, held_out=measured.as_json())
         self.progress.evaluated(step, measured)
@@ -116,7 +121,10 @@ class Run:
         prompt = [self.tokenizer.end_of_text]
         count = min(SAMPLE_TOKENS, network.context_length - 1)
         sampling = Sampling(temperature=0.8, top_k=50)
-        made = generate(network, [prompt], tokens=count, sampling=sampling, seed=self.recipe.seed)
+        try:
+            made = generate(network, [prompt], tokens=count, sampling=sampling, seed=self.recipe.seed)
+        except ModelFolderError:
+            self.give_up(NotFinite(step, math.nan, math.nan))
         text = self.tokenizer.decode(made[0].token_ids)
         self.log.write(step=step, sample=text)
         self.progress.sampled(step, text)
@@ -132,7 +140,8 @@ class Run:
 
     def restored(self) -> int:
         """Take up the newest good checkpoint; returns the number of steps already taken."""
-        newest = self.checkpoints.newest_good(self.progress.warned)
+        sweep_temporary(self.checkpoints.folder)
+        newest = self.checkpoints.newest_good(self.set_aside)
         if newest is None:
             return 0
         state = load_checkpoint(newest, self.trainer.network, self.trainer.optimizers)
@@ -144,15 +153,23 @@ class Run:
         step: int = state["step"]
         return step
 
+    def set_aside(self, checkpoint: Path, problem: ModelFolderError) -> None:
+        """Keep a damaged checkpoint out of the way, for whoever wants to look at it."""
+        aside = checkpoint.with_name(f"damaged-{checkpoint.name}")
+        self.progress.warned(f"{problem}\n  this checkpoint is set aside as {aside.name}; an older one is looked for")
+        remove(aside)
+        checkpoint.rename(aside)
+
     @contextmanager
     def log_continued(self) -> Iterator[Log]:
-        """The log, cut back to the checkpoint's length; the losses in it are remembered."""
+        """The log, cut back to the checkpoint's length; what it says is remembered."""
         log = Log(self.folder, self.log_length)
         for line in read_log(self.folder):
             if "loss" in line:
                 self.losses.append(line["loss"])
             elif "held_out" in line:
                 self.held_out.append(Measurement.from_json(line["held_out"]))
+            self.ended = "sample" in line and line["step"] == self.recipe.schedule.steps
         try:
             yield log
         finally:
@@ -170,10 +187,12 @@ class Run:
             first_step=first_step,
         )
 
-    def finish(self, *, measured: bool) -> Result:
-        """The last measurement, unless it was made before the run was stopped, and the model folder."""
+    def finish(self) -> Result:
+        """The last measurement, unless the run had ended before it was resumed, and the model folder."""
         steps = self.recipe.schedule.steps
-        if not measured:
+        if self.ended:
+            self.progress.stage("this run had ended already: nothing is left to train")
+        else:
             self.progress.stage("measuring on held-out text")
             self.measure(steps)
             self.sample(steps)
@@ -199,7 +218,7 @@ class Run:
             advice=f"go on with: everysum train --resume --out {self.folder}",
         )
 
-    def give_up(self, problem: NotFinite) -> None:
+    def give_up(self, problem: NotFinite) -> NoReturn:
         """Keep what a person needs to find out why, and say what to try; the parameters are as before the step."""
         place = self.folder / f"not-finite-step-{problem.step + 1:08d}"
         with commit_folder(place) as temporary:

@@ -79,12 +79,11 @@ class Grammar:
 
     def tell(self, plot: Plot, chances: Chances) -> str:
         """One document of this plot."""
-        slots = self._cast(plot, chances)
+        telling = _Telling(self.phrases, self._cast(plot, chances), chances)
         parts: list[str] = []
         for step in plot.steps:
             if not step.optional or chances.below(2):
-                chosen = chances.some(step.alternatives, step.count)
-                parts.extend(self._expand(template, slots, chances) for template in chosen)
+                parts.extend(telling.tell(template) for template in chances.some(step.alternatives, step.count))
         return polish(plot.joint.join(part for part in parts if part))
 
     def _cast(self, plot: Plot, chances: Chances) -> dict[str, Word]:
@@ -116,29 +115,55 @@ class Grammar:
         kinds = {word.forms["kind"] for word in cast}
         return [word for word in fresh if word.forms.get("kind") not in kinds or word.forms["kind"] in ("boy", "girl")]
 
-    def _expand(self, template: str, slots: Slots, chances: Chances) -> str:
-        while choice := INNERMOST_CHOICE.search(template):
-            option = chances.one(choice[1].split("|"))
-            template = template[: choice.start()] + option + template[choice.end() :]
-        return MARK.sub(lambda mark: self._fill(mark[1], mark[2], slots, chances), template)
 
-    def _fill(self, phrase: str | None, slot: str, slots: Slots, chances: Chances) -> str:
-        if phrase is not None:
-            name, *about = phrase.split()
-            inner = {**slots, **{role: slots[who] for role, who in zip(("who", "other"), about, strict=False)}}
-            return self._expand(chances.one(self.phrases[name]), inner, chances)
-        name, _, form = slot.partition(".")
-        upper = (form or name)[0].isupper()
-        name, form = name.lower(), form.lower()
-        if name not in slots:  # {he} is short for {hero.he}
+class _Telling:
+    """One document as it is told: no phrase is told in the same way twice, as long as there is another."""
+
+    def __init__(self, phrases: Mapping[str, tuple[str, ...]], slots: Slots, chances: Chances) -> None:
+        self._phrases = {name: list(ways) for name, ways in phrases.items()}
+        self._slots = slots
+        self._chances = chances
+
+    def tell(self, template: str) -> str:
+        return self._expand(template, self._slots)
+
+    def _expand(self, template: str, slots: Slots) -> str:
+        while choice := INNERMOST_CHOICE.search(template):
+            option = self._chances.one(choice[1].split("|"))
+            template = template[: choice.start()] + option + template[choice.end() :]
+        return MARK.sub(lambda mark: self._phrase(mark[1], slots) if mark[1] else self._word(mark[2], slots), template)
+
+    def _phrase(self, mark: str, slots: Slots) -> str:
+        """`<name who other>`; the capital of `<Name>` asks for a capital."""
+        name, *about = mark.split()
+        roles = {role: slots[who] for role, who in zip(("who", "other"), about, strict=False)}
+        text = self._expand(self._way(name.lower()), {**slots, **roles})
+        return capital(text) if name[0].isupper() else text
+
+    def _word(self, mark: str, slots: Slots) -> str:
+        """`{slot}` or `{slot.form}`; `{he}` is short for `{hero.he}`, and the capital of `{He}` asks for a capital."""
+        name, _, form = mark.partition(".")
+        if name.lower() not in slots:
             name, form = "hero", name
-        text = self._expand(slots[name].form(form), slots, chances)
-        return text[0].upper() + text[1:] if upper else text
+        text = self._expand(slots[name].form(form.lower()), slots)
+        return capital(text) if form[:1].isupper() else text
+
+    def _way(self, phrase: str) -> str:
+        ways = self._phrases[phrase]
+        place = self._chances.below(len(ways))
+        return ways.pop(place) if len(ways) > 1 else ways[place]
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def polish(text: str) -> str:
-    """Spaces, a or an, and capitals: of a sentence's first word, of a quotation's, of a line's."""
+    """Spaces, a or an, and capitals: of a sentence's first word, of a quotation's, of a line's.
+
+    After a comma a quotation keeps the case that it has, for it may go on with a sentence.
+    """
     text = re.sub(r" +", " ", text).strip()
-    text = re.sub(r" *\n *", "\n", re.sub(r"\n{3,}", PARAGRAPH, text))
+    text = re.sub(r" *\n *", "\n", re.sub(r"(?: *\n *){3,}", PARAGRAPH, text))
     text = re.sub(r"\b([Aa]) (?=[aeiou](?!ne\b))", r"\1n ", text)
-    return re.sub(r'(?:^|\n|(?:^|\s)"|[.!?] |\." )"?[a-z]', lambda match: match[0].upper(), text)
+    return re.sub(r'(?:^|\n|(?<!,)\s"|[.!?] |\." )"?[a-z]', lambda match: match[0].upper(), text)

@@ -49,8 +49,10 @@ def _lists(name: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _word(line: str) -> Word:
+    """A word, and its forms. That with "the" is made here: a cart becomes the cart."""
     text, *forms = line.split("; ")
-    return Word(text, {name: value for name, _, value in (form.partition(" ") for form in forms)})
+    pairs = (form.partition(" ") for form in forms)
+    return Word(text, {"the": re.sub("^an? ", "the ", text)} | {name: value for name, _, value in pairs})
 
 
 def _character(line: str) -> tuple[Word, list[str]]:

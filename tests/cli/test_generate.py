@@ -1,0 +1,151 @@
+"""`everysum generate`: the text, its seed, its chances and its continuations."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+import pytest
+
+
+def test_prompt_and_text_are_data_and_the_seed_is_talk(everysum, tiny_run) -> None:
+    outcome = everysum("generate", tiny_run, "Tom", "--tokens", "12")
+    assert outcome.code == 0
+    assert outcome.out.startswith("Tom")
+    assert outcome.out.endswith("\n")
+    seed = re.fullmatch(r"--seed (\d+) gives the same again\n", outcome.err)
+    assert seed is not None
+    again = everysum("generate", tiny_run, "Tom", "--tokens", "12", "--seed", seed[1])
+    assert (again.out, again.err) == (outcome.out, "")
+
+
+def test_the_command_generates_what_python_generates(everysum, tiny_run) -> None:
+    import everysum as es
+
+    wanted = es.load(tiny_run).generate("Tom", tokens=20, temperature=0.7, top_k=20, top_p=0.9, seed=3, stop=["."])
+    sampling = ("--temperature", "0.7", "--top-k", "20", "--top-p", "0.9", "--seed", "3", "--stop", ".")
+    assert everysum("generate", tiny_run, "Tom", "--tokens", "20", *sampling).out == f"Tom{wanted}\n"
+
+
+def test_a_prompt_may_come_from_standard_input(everysum, tiny_run) -> None:
+    direct = everysum("generate", tiny_run, "Ann ran", "--seed", "1", "--tokens", "5")
+    piped = everysum("generate", tiny_run, "-", "--seed", "1", "--tokens", "5", given=b"Ann ran\n")
+    assert piped.out == direct.out
+
+
+def test_without_a_prompt_a_new_text_starts(everysum, tiny_run) -> None:
+    made = json.loads(everysum("generate", tiny_run, "--tokens", "5", "--seed", "2", "--json").out)
+    assert made["prompt"] is None
+    assert everysum("generate", tiny_run, "--tokens", "5", "--seed", "2").out == made["text"] + "\n"
+
+
+def test_json_says_all_that_is_needed_to_repeat_a_text(everysum, tiny_run) -> None:
+    outcome = everysum("generate", tiny_run, "Tom", "--tokens", "7", "--json")
+    made = json.loads(outcome.out)
+    assert outcome.err == ""
+    assert made["prompt"] == "Tom"
+    assert made["ending"] in ("tokens", "end_of_text")
+    assert made["tokens"] <= 7
+    again = everysum("generate", tiny_run, "Tom", "--tokens", "7", "--seed", made["seed"], "--json")
+    assert json.loads(again.out) == made
+
+
+def test_each_line_of_a_file_of_prompts_is_what_it_would_be_alone(everysum, tiny_run, home) -> None:
+    prompts = ["Tom", "Ann ran", "the cat slept on"] * 7  # more than are computed at once
+    (home / "prompts.txt").write_text("\n".join(prompts) + "\n", encoding="utf-8")
+    options = ("--tokens", "6", "--json")
+    rows = everysum("generate", tiny_run, "--prompts", "prompts.txt", "--seed", "5", *options).out.splitlines()
+    assert [json.loads(row)["prompt"] for row in rows] == prompts
+    for place in (0, 4, 20):
+        alone = everysum("generate", tiny_run, prompts[place], "--seed", 5 + place, *options)
+        assert json.loads(rows[place]) == json.loads(alone.out)
+
+
+def test_prompts_become_blocks_of_text(everysum, tiny_run) -> None:
+    outcome = everysum(
+        "generate", tiny_run, "--prompts", "-", "--temperature", "0", "--tokens", "4", given=b"Tom\nAnn\n"
+    )
+    single = [
+        everysum("generate", tiny_run, name, "--temperature", "0", "--tokens", "4").out for name in ("Tom", "Ann")
+    ]
+    assert outcome.out == "\n".join(single) + "\n"
+    assert outcome.err == ""  # without chance there is no seed to tell
+
+
+def test_the_number_of_a_prompt_that_is_too_long_counts_all_prompts(everysum, tiny_run) -> None:
+    prompts = "\n".join(["Tom"] * 19 + ["0123456789" * 3])
+    outcome = everysum("generate", tiny_run, "--prompts", "-", given=prompts.encode())
+    assert outcome.err.startswith("prompt 20 of 20 is longer than the model's context\n")
+    assert (outcome.code, outcome.out) == (3, "")
+
+
+# --- chances ----------------------------------------------------------------------------------------------------------
+
+
+def test_chances_follow_the_text_that_the_same_seed_generates(everysum, tiny_run) -> None:
+    text = everysum("generate", tiny_run, "Tom", "--tokens", "6", "--seed", "4", "--json")
+    steps = json.loads(everysum("generate", tiny_run, "Tom", "--tokens", "6", "--seed", "4", "--chances", "--json").out)
+    assert "".join(step["taken"]["piece"] for step in steps["steps"]) == json.loads(text.out)["text"]
+
+
+def test_chances_are_the_likeliest_tokens_in_order(everysum, tiny_run) -> None:
+    shown = json.loads(everysum("generate", tiny_run, "Tom", "--tokens", "2", "--chances", "4", "--json").out)
+    for step in shown["steps"]:
+        probabilities = [candidate["probability"] for candidate in step["candidates"]]
+        assert len(probabilities) == 4
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert 0 < sum(probabilities) <= 1
+
+
+def test_the_table_of_chances_shows_each_candidate_with_its_bar(everysum, tiny_run) -> None:
+    arguments = ("generate", tiny_run, "Tom", "--temperature", "0", "--tokens", "1", "--chances")
+    shown = everysum(*arguments, "3")
+    values = json.loads(everysum(*arguments, "3", "--json").out)["steps"][0]
+    header, *rows, blank = shown.out.splitlines()
+    assert (header, len(rows), blank) == ("after Tom", 3, "")
+    assert rows[0].startswith("→ ")
+    for row, candidate in zip(rows, values["candidates"], strict=True):
+        assert repr(candidate["piece"]) in row
+        assert f"{candidate['probability']:.2%}" in row
+        full_blocks = math.floor(candidate["probability"] * 20 + 1 / 16)
+        assert row.count("█") == full_blocks
+
+
+def test_a_token_taken_against_the_odds_stands_below_the_candidates(everysum, tiny_run) -> None:
+    hot = ("--temperature", "5", "--tokens", "20", "--seed", "1", "--chances", "1")
+    blocks = everysum("generate", tiny_run, "Tom", *hot).out.rstrip().split("\n\n")
+    unlikely = [block.splitlines() for block in blocks if len(block.splitlines()) == 3]
+    assert unlikely
+    assert all(rows[1].startswith("  ") and rows[2].startswith("→ ") for rows in unlikely)
+
+
+def test_chances_may_stand_before_the_prompt_without_a_number(everysum, tiny_run) -> None:
+    before = everysum("generate", tiny_run, "--chances", "Tom", "--seed", "1", "--tokens", "2")
+    behind = everysum("generate", tiny_run, "Tom", "--chances", "5", "--seed", "1", "--tokens", "2")
+    assert before.out == behind.out
+
+
+# --- continuations ----------------------------------------------------------------------------------------------------
+
+
+def test_continuations_come_with_their_probabilities(everysum, tiny_run) -> None:
+    shown = json.loads(everysum("generate", tiny_run, "Tom", "--continuations", "4", "--length", "3", "--json").out)
+    found = shown["continuations"]
+    assert len(found) == 4
+    assert [one["probability"] for one in found] == sorted((one["probability"] for one in found), reverse=True)
+    for one in found:
+        assert one["probability"] == pytest.approx(math.prod(one["token_probabilities"]))
+
+
+def test_continuations_are_drawn_as_a_tree_with_a_leaf_for_each(everysum, tiny_run) -> None:
+    arguments = ("generate", tiny_run, "Tom", "--continuations", "6", "--length", "4")
+    found = json.loads(everysum(*arguments, "--json").out)["continuations"]
+    root, *branches = everysum(*arguments).out.splitlines()
+    assert root == "Tom"
+    assert all(re.fullmatch(r"(│  |   )*[├└]─ +\d+\.\d\d%  .+", branch) for branch in branches)
+    depth = [len(re.match(r"(│  |   )*", branch)[0]) for branch in branches]  # type: ignore[index]
+    leaves = [place for place in range(len(branches)) if place + 1 == len(branches) or depth[place + 1] <= depth[place]]
+    assert len(leaves) == len(found) == 6
+    shares = sorted(float(branches[leaf].split("%")[0].split()[-1]) for leaf in leaves)
+    assert shares == sorted(round(100 * one["probability"], 2) for one in found)
