@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import random
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +14,8 @@ from typing import Any
 from unittest import mock
 
 from everysum import machine
+from everysum.errors import EverysumError
+from everysum.training import run
 from everysum.training.prepare import Request
 from everysum.training.progress import Facts, Progress, Result, StepLine
 from everysum.training.recipe import merged
@@ -18,16 +23,16 @@ from everysum.training.run import resume, train
 
 WORDS = "the a cat dog sat ran on under wall mat egg king horse men all and again naïve"
 TINY: dict[str, Any] = {
-    "network": {"width": 32, "layers": 2, "heads": 2, "inner_width": 64, "context_length": 16},
+    "network": {"width": 32, "layers": 2, "heads": 2, "inner_width": 64, "context_length": 16, "dropout": 0.0},
     "tokenizer": {"kind": "characters"},
     "schedule": {"steps": 24, "batch_size": 8, "evaluate_every": 6, "sample_every": 8},
-    "engine": {"threads": 1, "dtype": "float32", "attention": "fused", "device": "cpu"},
+    "engine": {"threads": 1, "dtype": "float32", "attention": "fused", "device": "cpu", "compiled": False},
 }
 
 
 def tiny(*over: Mapping[str, Any]) -> dict[str, Any]:
     """The wishes of the tiny run, and others over them."""
-    wishes = TINY
+    wishes = copy.deepcopy(TINY)
     for more in over:
         wishes = merged(wishes, more)
     return wishes
@@ -114,3 +119,21 @@ RESULTS = ("log.jsonl", "model.safetensors", "config.json", "tokenizer.json")
 def results_of(folder: Path) -> dict[str, bytes]:
     """What two equal runs leave alike, byte for byte."""
     return {name: (folder / name).read_bytes() for name in RESULTS}
+
+
+def train_in_a_process(text: Path, out: Path, over: Mapping[str, Any], pause: float = 0.004) -> None:
+    """For a process of its own, to be stopped or killed: begins a run or goes on with it, saving as often as it can."""
+
+    class Slow(Progress):
+        def stepped(self, line: StepLine) -> None:
+            time.sleep(pause)
+
+    run.CHECKPOINT_SECONDS, run.CHECKPOINT_SHARE = 0.03, 1.0
+    try:
+        if (out / "recipe.json").is_file():
+            resume_tiny(out, Slow())
+        else:
+            train_tiny(text, out, over, progress=Slow())
+    except EverysumError as problem:
+        (out / "said.txt").write_text(str(problem))
+        sys.exit(problem.exit_code)

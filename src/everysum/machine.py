@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import shutil
@@ -81,6 +82,21 @@ def cpp_compiler() -> str | None:
     return next(
         (path for name in (os.environ.get("CXX"), "g++", "clang++") if name and (path := shutil.which(name))), None
     )
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what tensors free for the next ones, instead of asking the system page by page again.
+
+    Each training step frees and asks for the same sizes. Only glibc knows these settings; elsewhere nothing happens.
+    """
+    largest_from_the_heap, top_padding, trim_threshold = -3, -2, -1  # names of mallopt(3), in its header's numbers
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(largest_from_the_heap, 1 << 30)
+    mallopt(trim_threshold, (1 << 31) - 1)
+    mallopt(top_padding, 64 << 20)
 
 
 def processor_name() -> str:

@@ -8,9 +8,10 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
 
@@ -89,14 +90,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def everysum(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Everysum]:
-    """Run a command in this process; `given` is what stands on standard input."""
+    """Run a command in this process; `given` is standard input, `streams` replace stdout and stderr."""
     for name in ("EVERYSUM_CACHE", "OMP_NUM_THREADS"):
         monkeypatch.setenv(name, environment[name])
     monkeypatch.delenv("EVERYSUM_DEBUG", raising=False)
 
-    def command(*arguments: str | Path, given: bytes = b"") -> Outcome:
+    def command(*arguments: str | Path, given: bytes = b"", **streams: TextIO) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["everysum", *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given), encoding="utf-8"))
+        for name, stream in streams.items():
+            monkeypatch.setattr(sys, name, stream)
         capsys.readouterr()
         with pytest.raises(SystemExit) as left:
             run()
@@ -110,12 +113,22 @@ def everysum(
 
 
 @pytest.fixture
-def spawn(environment: dict[str, str]) -> Callable[..., subprocess.Popen[bytes]]:
-    """Start a command in a process of its own."""
+def spawn(environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start a command in a process of its own, which does not outlive the test."""
+    started: list[subprocess.Popen[bytes]] = []
 
-    def start(*arguments: str | Path, **settings: object) -> subprocess.Popen[bytes]:
-        variables = environment | settings.pop("variables", {})  # type: ignore[operator]
+    def start(
+        *arguments: str | Path, variables: Mapping[str, str] | None = None, **settings: Any
+    ) -> subprocess.Popen[bytes]:
         piped = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | settings
-        return subprocess.Popen([*COMMAND, *map(str, arguments)], env=variables, **piped)  # type: ignore[call-overload, no-any-return]
+        command = [*COMMAND, *map(str, arguments)]
+        started.append(subprocess.Popen(command, env=environment | dict(variables or {}), **piped))
+        return started[-1]
 
-    return start
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
 
 import pytest
+
+from everysum.cli.terminal import printable
 
 
 def test_prompt_and_text_are_data_and_the_seed_is_talk(everysum, tiny_run) -> None:
@@ -78,6 +81,29 @@ def test_the_number_of_a_prompt_that_is_too_long_counts_all_prompts(everysum, ti
     outcome = everysum("generate", tiny_run, "--prompts", "-", given=prompts.encode())
     assert outcome.err.startswith("prompt 20 of 20 is longer than the model's context\n")
     assert (outcome.code, outcome.out) == (3, "")
+
+
+class Screen(io.StringIO):
+    """A standard output that calls itself a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("variables", "start"), [({}, "\x1b[1mTom\x1b[0m"), ({"NO_COLOR": "1"}, "Tom")])
+def test_on_a_terminal_the_prompt_is_set_off(variables, start, everysum, tiny_run, monkeypatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    piped = everysum("generate", tiny_run, "Tom", "--seed", "1", "--tokens", "8").out
+    screen = Screen()
+    everysum("generate", tiny_run, "Tom", "--seed", "1", "--tokens", "8", stdout=screen)
+    assert screen.getvalue() == start + printable(piped.removeprefix("Tom"))
+
+
+def test_a_terminal_is_spared_control_characters() -> None:
+    assert printable("a\x1b[2Jb\x07\r\n\tc\x9bé🙂") == "a\ufffd[2Jb\ufffd\n\tc\ufffdé🙂"
 
 
 # --- chances ----------------------------------------------------------------------------------------------------------

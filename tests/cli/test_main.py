@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -74,6 +78,17 @@ def test_ctrl_c_is_one_word_and_130(everysum, monkeypatch, tiny_run) -> None:
 
     monkeypatch.setattr("everysum.tokenizers.files.load_tokenizer", interrupted)
     outcome = everysum("tokenize", tiny_run, "Tom")
+    assert (outcome.code, outcome.out, outcome.err) == (130, "", "interrupted\n")
+
+
+def test_a_signal_that_an_import_swallowed_is_not_forgotten(everysum, monkeypatch, tiny_run) -> None:
+    def swallowing(self):
+        with contextlib.suppress(BaseException):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+
+    monkeypatch.setattr("everysum.cli.generate.lines_of", swallowing)
+    outcome = everysum("generate", tiny_run, "--prompts", "x")
     assert (outcome.code, outcome.out, outcome.err) == (130, "", "interrupted\n")
 
 

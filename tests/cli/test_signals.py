@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
-import subprocess
 
 import pytest
 
-STEPS = 500
+STEPS = 200
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -36,13 +37,14 @@ def test_a_stopped_run_is_saved_and_can_be_finished(number, code, spawn, everysu
     ("number", "code", "word"), [(signal.SIGINT, 130, b"interrupted\n"), (signal.SIGTERM, 143, b"terminated\n")]
 )
 def test_before_the_first_step_it_is_one_word(number, code, word, spawn, tiny_run) -> None:
-    process = spawn("tokenize", tiny_run, stdin=subprocess.PIPE)
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(3)  # it waits for standard input now
+    ours, theirs = pty.openpty()
+    process = spawn("tokenize", tiny_run, stdin=theirs)
+    assert process.stderr.readline() == b"reading the text from the terminal; Ctrl-D ends it\n"
     process.send_signal(number)
     assert process.wait(60) == code
     assert process.stderr.read() == word
-    process.communicate()
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_a_run_goes_on_though_nobody_listens_any_more(spawn, tiny, home) -> None:

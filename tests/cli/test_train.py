@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import os
 import pty
 import re
@@ -23,11 +25,13 @@ def test_a_run_leaves_a_model_folder_and_its_name_as_data(everysum, few_steps, h
 
 def test_the_screen_says_what_is_trained_how_it_goes_and_what_is_next(everysum, few_steps, home) -> None:
     shown = everysum("train", "book.txt", "--out", "my run", *few_steps).err
-    assert re.search(r"^text      book.txt, [\d.]+ kB: [\d,]+ tokens in 1 document; [\d,]+ held out$", shown, re.M)
-    assert re.search(r"^network   llama, [\d,]+ parameters: 1 layers × 16 wide × 2 heads, context 16$", shown, re.M)
-    assert re.search(r"^engine    float32 on cpu, 1 thread, attention .+, not compiled$", shown, re.M)
-    assert re.search(r"^plan      12 steps of 4 × 16 tokens, ", shown, re.M)
-    assert "A vocabulary of 300: an untrained model would lose ln 300 = 5.70 at each token.\n" in shown
+    assert re.search(r"^text     book.txt: [\d.]+ kB, 1 document, [\d,]+ tokens, [\d,]+ held out$", shown, re.M)
+    assert re.search(r"^network  llama, [\d,]+ parameters: 1 layers × 16 wide × 2 heads, context 16$", shown, re.M)
+    assert re.search(r"^engine   float32 on cpu, 1 thread, attention .+, not compiled$", shown, re.M)
+    assert re.search(r"^plan     12 steps of 4 × 16 tokens, ", shown, re.M)
+    untrained = re.search(r"^Untrained, with a vocabulary of (\d+), it would lose ln \1 = (.+) a token.$", shown, re.M)
+    assert untrained is not None
+    assert untrained[2] == f"{math.log(int(untrained[1])):.2f}"
     assert re.search(
         r"^step +2  held-out loss \d\.\d{3}  perplexity [\d.]+  \d\.\d{3} bits per byte  \d:\d\d$", shown, re.M
     )
@@ -52,7 +56,7 @@ def test_json_tells_every_event_on_a_line(everysum, few_steps, home) -> None:
     assert [event["step"] for event in events if event["event"] == "step"] == list(range(1, 13))
     planned = events[kinds.index("planned")]
     assert planned["recipe"] == json.loads(Path("run/recipe.json").read_text(encoding="utf-8"))
-    assert planned["facts"]["untrained_loss"] == pytest.approx(5.70378, abs=1e-5)
+    assert planned["facts"]["untrained_loss"] == pytest.approx(math.log(planned["facts"]["vocabulary_size"]))
     assert {"stage", "evaluated", "sampled", "saved"} <= set(kinds)
     assert kinds[-1] == "finished"
     assert events[-1]["folder"] == "run"
@@ -95,11 +99,13 @@ def test_held_out_text_can_be_given(everysum, few_steps, home) -> None:
     assert finished["held_out"]["bytes"] == 21 * 80
 
 
-def test_a_run_that_is_late_says_so_once(everysum, tiny, home, monkeypatch) -> None:
+@pytest.mark.parametrize(("minutes", "notes"), [("0.001", 1), ("0.5", 0)])
+def test_a_run_that_is_late_says_so_once(minutes, notes, everysum, tiny, home, monkeypatch) -> None:
     monkeypatch.setattr("everysum.cli.train_screen.SURE_AFTER", 0.0)
-    monkeypatch.setattr("everysum.training.plan.fitting_steps", lambda *_: 400)
-    shown = everysum("train", "book.txt", "--minutes", "0.001", "--out", "run", *tiny).err
-    assert len(re.findall(r"^note: this will take about \d+:\d\d instead of 0:00: ", shown, re.M)) == 1
+    monkeypatch.setattr("everysum.training.plan.fitting_steps", lambda *_: 20)
+    monkeypatch.setattr("everysum.machine.seconds_since_start", lambda: 1.0)
+    shown = everysum("train", "book.txt", "--minutes", minutes, "--out", "run", *tiny).err
+    assert len(re.findall(r"^note: this will take about \d+:\d\d instead of 0:00: ", shown, re.M)) == notes
 
 
 def test_a_finished_run_that_is_resumed_stays_as_it_is(everysum, few_steps, home) -> None:
@@ -118,12 +124,58 @@ def test_resume_alone_names_the_newest_run(everysum, few_steps, home) -> None:
 
 # --- on a terminal ----------------------------------------------------------------------------------------------------
 
+COLOR = re.compile(r"\x1b\[(?:\d+;)*[34][0-7]m")
 
-def seen_on_a_terminal(spawn, few_steps, home: Path, **variables: str) -> str:
-    """All that a terminal receives from a short run."""
+
+class Screen(io.TextIOWrapper):
+    """A standard error that calls itself a terminal and keeps what it receives."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def received(self) -> str:
+        self.flush()
+        assert isinstance(self.buffer, io.BytesIO)
+        return self.buffer.getvalue().decode()
+
+
+@pytest.fixture
+def screen(monkeypatch) -> Screen:
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    return Screen(io.BytesIO(), encoding="utf-8")
+
+
+def test_a_terminal_gets_a_live_line_in_color(everysum, few_steps, home, screen, monkeypatch) -> None:
+    monkeypatch.setattr("everysum.cli.train_screen.REDRAWN_EVERY", 0.0)
+    assert everysum("train", "book.txt", *few_steps, stderr=screen).code == 0
+    received = screen.received()
+    assert COLOR.search(received)
+    assert "measuring this machine …" in received
+    assert re.search(
+        r"━+.*\n.*step  3 of 12  loss \d\.\d{3}  held out \d\.\d{3}  [\d,]+ tokens/s  \d:\d\d left", received
+    )
+    assert received.endswith("\x1b[2K")  # the live line is gone in the end
+
+
+def test_no_color_is_respected(everysum, few_steps, home, screen, monkeypatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert everysum("train", "book.txt", *few_steps, stderr=screen).code == 0
+    assert "loss by step" in screen.received()
+    assert not COLOR.search(screen.received())
+
+
+def test_a_dumb_terminal_gets_plain_lines(everysum, few_steps, home, screen, monkeypatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert everysum("train", "book.txt", *few_steps, stderr=screen).code == 0
+    assert "loss by step" in screen.received()
+    assert "\x1b" not in screen.received()
+
+
+def test_a_real_terminal_shows_the_same(spawn, few_steps, home) -> None:
     ours, theirs = pty.openpty()
-    settings = {"variables": variables, "cwd": home, "stdout": subprocess.DEVNULL, "stderr": theirs}
-    process = spawn("train", "book.txt", "--out", f"run{len(variables)}", *few_steps, **settings)
+    process = spawn("train", "book.txt", *few_steps, cwd=home, stdout=subprocess.DEVNULL, stderr=theirs)
     os.close(theirs)
     received = b""
     while True:
@@ -133,21 +185,5 @@ def seen_on_a_terminal(spawn, few_steps, home: Path, **variables: str) -> str:
             break
     os.close(ours)
     assert process.wait(60) == 0
-    return received.decode()
-
-
-COLOR = re.compile(r"\x1b\[[\d;]*[34][0-7]\b[\d;]*m")
-
-
-def test_a_terminal_gets_a_live_line_in_color(spawn, few_steps, home) -> None:
-    received = seen_on_a_terminal(spawn, few_steps, home)
-    assert COLOR.search(received)
-    assert "measuring this machine …" in received
-
-
-def test_no_color_is_respected(spawn, few_steps, home) -> None:
-    assert not COLOR.search(seen_on_a_terminal(spawn, few_steps, home, NO_COLOR="1"))
-
-
-def test_a_dumb_terminal_gets_plain_lines(spawn, few_steps, home) -> None:
-    assert "\x1b" not in seen_on_a_terminal(spawn, few_steps, home, TERM="dumb")
+    assert "starting PyTorch …" in received.decode()
+    assert "everysum generate runs/book" in received.decode()

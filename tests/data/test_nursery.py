@@ -96,10 +96,10 @@ def test_a_stands_before_consonants_and_an_before_vowels() -> None:
     assert set(re.findall(r"\b[Aa]n ([^aeiou\s]\w*)", TEXT)) <= {"hour"}
 
 
-def test_marks_pair_and_quotations_close() -> None:
+def test_quotations_close_and_nothing_stands_twice_in_a_row() -> None:
     for document in DOCUMENTS:
         assert document.count('"') % 2 == 0, document
-        assert not re.search(r' [,.!?]|[,.!?]{2}|[.!?]"\.|\b(\w+) \1\b(?<!had had)', document.replace(", ", " , ,")[:0])
+        assert not re.search(r' [,.!?]|[,.!?]{2}|[.!?]"[.,]|\b(\w+) \1\b', document), document
 
 
 @pytest.mark.parametrize("plot", read_plots((*STORIES, "verses")), ids=lambda plot: plot.title)
@@ -109,6 +109,15 @@ def test_every_way_of_telling_a_plot_names_words_and_phrases_that_exist(plot: Pl
         assert step.count <= len(step.alternatives)
         for template in step.alternatives:
             assert_marks_are_known(template, grammar, dict(plot.slots))
+
+
+def test_every_phrase_and_every_table_is_used() -> None:
+    grammar, plots = read_grammar(), read_plots((*STORIES, "verses"))
+    templates = [template for plot in plots for step in plot.steps for template in step.alternatives]
+    ways = [way for ways in grammar.phrases.values() for way in ways]
+    called = {mark.split()[0].lower() for template in templates + ways for mark, _ in MARK.findall(template) if mark}
+    assert called == set(grammar.phrases)
+    assert {source for plot in plots for source in plot.slots.values()} == {*grammar.tables, "~rhymes", "~riddles"}
 
 
 def assert_marks_are_known(template: str, grammar: Grammar, slots: dict[str, str]) -> None:
@@ -125,7 +134,7 @@ def assert_marks_are_known(template: str, grammar: Grammar, slots: dict[str, str
 def test_chances_depend_on_the_seed_alone() -> None:
     chances = Chances(0)
     assert [chances.below(10) for _ in range(8)] == [8, 7, 4, 2, 5, 4, 7, 3]
-    assert sorted(chances.some("abcd", 3)) != sorted(chances.some("abcd", 4))
+    assert sorted(chances.some("abcd", 4)) == ["a", "b", "c", "d"]
 
 
 def test_a_plot_is_told_with_agreeing_pronouns_and_without_repeating_a_phrase() -> None:

@@ -63,7 +63,7 @@ def rms_norm_by_torch(hidden: torch.Tensor, weight: torch.Tensor, epsilon: float
 
 
 @pytest.mark.parametrize("kind", [LayerNorm, RMSNorm])
-@pytest.mark.parametrize("shape", [(1, 5), (3, 5), (2, 3, 5), (2, 2, 3, 5)])
+@pytest.mark.parametrize("shape", [(5,), (1, 5), (3, 5), (2, 3, 5), (2, 2, 3, 5)])
 def test_gradients_by_nudging(kind: type[LayerNorm | RMSNorm], shape: tuple[int, ...]) -> None:
     layer = randomized(kind(5, epsilon=0.1))
     names = [name for name, _ in layer.named_parameters()]
@@ -101,3 +101,10 @@ def test_a_row_of_zeros_has_a_finite_slope() -> None:
     layer(hidden).sum().backward()
     assert hidden.grad is not None
     assert_same(hidden.grad[0], layer.weight.detach() * 1000)
+
+
+def test_a_slope_of_the_slope_is_refused_rather_than_wrong() -> None:
+    hidden = torch.randn(2, 4, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(randomized(RMSNorm(4))(hidden).square().sum(), hidden, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiate twice"):
+        slope.sum().backward()

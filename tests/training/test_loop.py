@@ -177,5 +177,6 @@ def test_a_batch_that_cannot_be_parted_evenly_is_refused(tmp_path: Path) -> None
     with pytest.raises(UsageError) as refusal:
         batches_of(recipe, SimpleNamespace(train=None))  # type: ignore[arg-type]
     assert str(refusal.value) == (
-        "a batch of 8 cannot be computed in 3 equal parts\n  wanted: schedule.accumulation to divide schedule.batch_size"
+        "a batch of 8 cannot be computed in 3 equal parts\n"
+        "  wanted: schedule.accumulation to divide schedule.batch_size"
     )

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from everysum.cli.options import Device, Errors, Json, ModelFolder
+from everysum.cli.stopping import leave_if_asked
 from everysum.cli.terminal import write, write_json
 from everysum.errors import UsageError
 
@@ -39,6 +40,7 @@ def evaluate(
     from everysum.cli.standard_input import with_spooled
     from everysum.model import load
 
+    leave_if_asked()
     if stride is not None and stride < 1:
         raise UsageError(f"--stride cannot be {stride}", wanted="a whole number, 1 or more")
     opened = load(model, device=device)

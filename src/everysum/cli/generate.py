@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from everysum.cli.options import Device, Json, ModelFolder
-from everysum.cli.terminal import emphasized, read_input, say, write, write_json
+from everysum.cli.stopping import leave_if_asked
+from everysum.cli.terminal import read_input, say, write, write_json
 from everysum.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -101,35 +103,31 @@ def generate(
     from everysum.generation.sampling import Sampling
     from everysum.model import load
 
-    sampling = Sampling(temperature, top_k, top_p)
+    leave_if_asked()
+    sampling, stops = Sampling(temperature, top_k, top_p), tuple(stop or ())
+    drawn = secrets.randbelow(1_000_000) if seed is None else seed
+    count = tokens if tokens is not None else TOKENS if chances is None else STEPS_OF_CHANCES
     opened = load(model, device=device)
     if continuations is not None:
         show_continuations(opened, prompt, continuations, length, json)
         return
-    drawn = secrets.randbelow(1_000_000) if seed is None else seed
     if chances is not None:
-        show_chances(opened, prompt, tokens or STEPS_OF_CHANCES, chances, sampling, drawn, json)
+        show_chances(opened, prompt, count, chances, sampling, drawn, json)
+    elif lines is not None or json:
+        write_batch(opened, [prompt] if lines is None else lines, count, sampling, drawn, stops, json)
     else:
-        count = TOKENS if tokens is None else tokens
-        if lines is not None:
-            write_batch(opened, lines, count, sampling, drawn, stop or (), json)
-        elif json:
-            write_batch(opened, [prompt], count, sampling, drawn, stop or (), json)
-        else:
-            stream(opened, prompt, count, sampling, drawn, stop or ())
+        stream(opened, prompt, count, sampling, drawn, stops)
     if seed is None and not json and temperature > 0:
         say(f"--seed {drawn} gives the same again")
 
 
-def stream(
-    model: Model, prompt: str | None, tokens: int, sampling: Sampling, seed: int, stop: list[str] | tuple[()]
-) -> None:
+def stream(model: Model, prompt: str | None, tokens: int, sampling: Sampling, seed: int, stop: Sequence[str]) -> None:
     """The prompt, and behind it the text, piece by piece."""
     from everysum.generation.text import stream_text
 
     ids = model.token_ids(prompt)
     pieces = stream_text(model.network, model.tokenizer, ids, tokens=tokens, sampling=sampling, seed=seed, stop=stop)
-    write(emphasized(prompt or ""), end="")
+    write(prompt or "", end="", strong=True)
     try:
         for piece in pieces:
             write(piece, end="")
@@ -139,11 +137,11 @@ def stream(
 
 def write_batch(
     model: Model,
-    prompts: list[str] | list[str | None],
+    prompts: Sequence[str | None],
     tokens: int,
     sampling: Sampling,
     seed: int,
-    stop: list[str] | tuple[()],
+    stop: Sequence[str],
     as_json: bool,
 ) -> None:
     """A text for each prompt: a JSON line, or a block with an empty line behind it."""

@@ -20,6 +20,12 @@ OTHERS = "Options"
 class Group(TyperGroup):
     """All commands; one that does not exist is refused with the nearest that does."""
 
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.default = False  # from None, typer would import pydantic to make the same of it
+        return option
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         names, wanted = self.list_commands(ctx), args[0]
         if wanted not in names and not wanted.startswith("-"):

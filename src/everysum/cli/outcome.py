@@ -9,7 +9,7 @@ import signal
 import sys
 import traceback
 
-from everysum.cli.main import Terminated
+from everysum.cli.stopping import Stopped
 from everysum.cli.terminal import close_quietly
 from everysum.errors import EverysumError, OutputError
 
@@ -40,7 +40,7 @@ def as_refusal(problem: BaseException) -> EverysumError:
     if isinstance(problem, EverysumError):
         return problem
     if isinstance(problem, KeyboardInterrupt):
-        number = signal.SIGTERM if isinstance(problem, Terminated) else signal.SIGINT
+        number = problem.signal_number if isinstance(problem, Stopped) else signal.SIGINT
         ended = EverysumError("interrupted" if number == signal.SIGINT else "terminated")
         ended.exit_code = 128 + number
         return ended

@@ -21,9 +21,16 @@ def prepare_streams() -> None:
                 stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
-def write(text: str, end: str = "\n") -> None:
-    """Data: to standard output, at once. A terminal is spared control characters that a model may have made."""
-    sys.stdout.write((printable(text) if sys.stdout.isatty() else text) + end)
+def write(text: str, end: str = "\n", *, strong: bool = False) -> None:
+    """Data: to standard output, at once. A terminal is spared control characters that a model may have made.
+
+    `strong` text is bold where standard output is a terminal that may be styled.
+    """
+    if sys.stdout.isatty():
+        text = printable(text)
+        if strong and text and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+            text = f"\x1b[1m{text}\x1b[0m"
+    sys.stdout.write(text + end)
     sys.stdout.flush()
 
 
@@ -48,12 +55,6 @@ def read_input(what: str) -> str:
             "standard input is not text in UTF-8",
             came=f"the byte 0x{problem.object[problem.start]:02x} at offset {problem.start}",
         ) from None
-
-
-def emphasized(text: str) -> str:
-    """Bold where standard output is a terminal that may be styled."""
-    plain = not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return text if plain else f"\x1b[1m{printable(text)}\x1b[0m"
 
 
 def printable(text: str) -> str:

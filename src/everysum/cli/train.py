@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from everysum.cli.options import Json
+from everysum.cli.stopping import leave_if_asked
 from everysum.cli.terminal import write
 from everysum.cli.train_order import Order, folder_to_resume, nothing_left_behind, wishes_of
 
@@ -107,8 +108,8 @@ def train(
         asked |= {"--set": assignments, "--seed": seed, "--device": device, "--print-recipe": print_recipe}
         go_on(folder_to_resume(texts or [], out, asked), json)
         return
-    wishes = wishes_of(recipe or "default", assignments or [], errors, seed)
-    order = Order(tuple(texts or ()), tuple(valid or ()), out, minutes, wishes, device or "auto", demo)
+    wishes = wishes_of(recipe or "default", assignments or [], errors=errors, seed=seed, device=device)
+    order = Order(tuple(texts or ()), tuple(valid or ()), out, minutes, wishes, demo)
     if print_recipe:
         show_recipe(order, json)
     else:
@@ -124,6 +125,7 @@ def begin(order: Order, as_json: bool) -> None:
         progress.stage("starting PyTorch")
         from everysum.training.run import train as train_run
 
+        leave_if_asked()
         train_run(order.request(folder), progress)
         if order.demo:
             progress.demonstrate(folder)
@@ -139,6 +141,7 @@ def go_on(folder: Path, as_json: bool) -> None:
         progress.stage("starting PyTorch")
         from everysum.training.run import resume as resume_run
 
+        leave_if_asked()
         resume_run(folder, progress, machine.seconds_since_start())
     tell_folder(folder, as_json)
 

@@ -78,7 +78,7 @@ def next_commands(result: Result) -> list[Text]:
     first = (
         f"Saved in {result.folder} after {result.steps:,} steps, {duration(result.seconds)} in all. What to try next:"
     )
-    return [Text(first), *(Text(f"  {command}", "cyan") for command in commands)]
+    return [Text(first), *(Text(f"  {command}", "cyan", no_wrap=True) for command in commands)]
 
 
 def sample_block(text: str, width: int) -> list[Text]:
@@ -96,6 +96,6 @@ def demonstration(folder: Path, width: int) -> list[Text]:
     command = f'everysum generate {shlex.quote(str(folder))} "{DEMO_PROMPT}" --tokens {DEMO_TOKENS} --seed 1'
     return [
         Text(),
-        Text(f"$ {command}", "cyan"),
+        Text(f"$ {command}", "cyan", no_wrap=True),
         *sample_block(DEMO_PROMPT + text, width),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
     from everysum.training.progress import Facts
     from everysum.training.recipe import Recipe
 
-LABEL = 10
+LABEL = 9
 
 
-def opening(recipe: Recipe, facts: Facts) -> list[Text]:
+def opening(recipe: Recipe, facts: Facts, width: int) -> list[Text]:
     """What is trained on what, in one short block."""
     rows = [
         ("text", text_in_words(recipe, facts)),
@@ -24,9 +25,12 @@ def opening(recipe: Recipe, facts: Facts) -> list[Text]:
         ("engine", engine_in_words(recipe)),
         ("plan", plan_in_words(recipe, facts)),
     ]
-    lines = [Text.assemble((f"{label:<{LABEL}}", "dim"), words) for label, words in rows]
+    lines = []
+    for label, words in rows:
+        for number, part in enumerate(textwrap.wrap(words, width - LABEL)):
+            lines.append(Text.assemble((f"{'' if number else label:<{LABEL}}", "dim"), part))
     size, loss = f"{facts.vocabulary_size:,}", f"{facts.untrained_loss:.2f}"
-    untrained = f"A vocabulary of {size}: an untrained model would lose ln {size} = {loss} at each token."
+    untrained = f"Untrained, with a vocabulary of {size}, it would lose ln {size} = {loss} a token."
     return [*lines, Text(untrained, "dim")]
 
 
@@ -34,8 +38,8 @@ def text_in_words(recipe: Recipe, facts: Facts) -> str:
     names = [Path(path).name for path in recipe.text.paths]
     name = names[0] if len(names) == 1 else f"{len(names)} files"
     documents = f"{facts.train_documents:,} document{'s' if facts.train_documents != 1 else ''}"
-    words = f"{name}, {readable_size(facts.train_bytes)}: {facts.train_tokens:,} tokens in {documents}"
-    return words + (f"; {facts.held_out_tokens:,} held out" if facts.held_out_tokens > 1 else "; nothing held out")
+    held_out = f"{facts.held_out_tokens:,} held out" if facts.held_out_tokens > 1 else "nothing held out"
+    return f"{name}: {readable_size(facts.train_bytes)}, {documents}, {facts.train_tokens:,} tokens, {held_out}"
 
 
 def network_in_words(recipe: Recipe, facts: Facts) -> str:

@@ -31,7 +31,6 @@ class Order:
     out: Path | None
     minutes: float | None
     wishes: Mapping[str, Any]
-    device: str
     demo: bool
 
     def __post_init__(self) -> None:
@@ -83,7 +82,7 @@ class Order:
         both = with_spooled([*sources, *self.held_out], folder)
         texts, held_out = both[: len(sources)], both[len(sources) :]
         before = machine.seconds_since_start()
-        return Request(texts, folder, held_out, self.minutes, self.wishes, self.device, before)
+        return Request(texts, folder, held_out, self.minutes, self.wishes, seconds_before=before)
 
     def resolved(self) -> Recipe:
         """The recipe that this run would have; nothing is left of working it out."""
@@ -96,19 +95,27 @@ class Order:
             with tempfile.TemporaryDirectory() as folder:
                 return prepare(self.request(Path(folder)), Progress()).recipe
         seconds = 60 * (self.minutes or plan.DEFAULT_MINUTES)
-        situation = plan.Situation(EXAMPLE_BYTES, seconds, machine.choose_device(self.device))
+        situation = plan.Situation(
+            EXAMPLE_BYTES, seconds, machine.choose_device(self.wishes.get("engine", {}).get("device", "auto"))
+        )
         return plan.draft(situation, {**self.wishes, "minutes": seconds / 60})
 
 
-def wishes_of(recipe: str, assignments: list[str], errors: str | None, seed: int | None) -> dict[str, Any]:
-    """The recipe's values, with those of `--set`, `--errors` and `--seed` instead where they are given."""
+def wishes_of(recipe: str, assignments: list[str], **options: Any) -> dict[str, Any]:
+    """The recipe's values, with those of `--set`, and of the options `errors`, `seed` and `device`, where given."""
     from everysum.recipes import named_or_file
     from everysum.training.recipe import merged, overrides_from
 
-    wishes = merged(named_or_file(recipe), overrides_from(assignments))
-    if errors is not None:
-        wishes = merged(wishes, {"text": {"errors": errors}})
-    return wishes if seed is None else merged(wishes, {"seed": seed})
+    places = {"errors": ("text", "errors"), "seed": ("seed",), "device": ("engine", "device")}
+    said: dict[str, Any] = {}
+    for name, value in options.items():
+        if value is not None:
+            *section, key = places[name]
+            said[section[0] if section else key] = {key: value} if section else value
+    wishes = merged(merged(named_or_file(recipe), overrides_from(assignments)), said)
+    if options.get("device") == "auto":
+        del wishes["engine"]["device"]  # to be chosen, whatever a recipe's file says
+    return wishes
 
 
 def folder_to_resume(texts: Sequence[Path], out: Path | None, others: Mapping[str, Any]) -> Path:

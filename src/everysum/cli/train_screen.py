@@ -66,7 +66,7 @@ class Screen(Listener):
 
     def planned(self, recipe: Recipe, facts: Facts) -> None:
         self.ends_at = recipe.schedule.steps
-        self.say(*opening(recipe, facts), Text())
+        self.say(*opening(recipe, facts, self.console.width), Text())
         self.told = self.began = time.monotonic()
 
     def stepped(self, line: StepLine) -> None:
@@ -139,6 +139,6 @@ class Screen(Listener):
         """Print lines above the live one; a run goes on though nobody reads about it any more."""
         try:
             for line in lines:
-                self.console.print(line, soft_wrap=True)
+                self.console.print(line, soft_wrap=line.no_wrap or self.live is None)
         except BrokenPipeError:
             close_quietly()

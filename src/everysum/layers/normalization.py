@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from everysum.layers.layer import Layer
@@ -46,9 +47,10 @@ class RMSNormByFormula(torch.autograd.Function):
         return normalized * weight
 
     @staticmethod
+    @once_differentiable  # what is saved is no input: its own slope would be lost unnoticed
     def backward(context: Any, *slopes: Tensor) -> tuple[Tensor, Tensor, None]:
         (slope,), (normalized, inverse, weight) = slopes, context.saved_tensors
-        weight_slope = (slope * normalized).flatten(0, -2).sum(dim=0)
+        weight_slope = (slope * normalized).reshape(-1, slope.shape[-1]).sum(dim=0)
         slope = slope * weight
         mean = (slope * normalized).sum(dim=-1, keepdim=True) / -normalized.shape[-1]
         slope = torch.addcmul(slope, normalized, mean).mul_(inverse)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -33,31 +31,11 @@ class RotaryPositions:
         return angles.cos().to(dtype), angles.sin().to(dtype)
 
 
-class Rotation(torch.autograd.Function):
-    """Turn every pair (x, y) to (x·cos − y·sin, y·cos + x·sin); its gradient is turned back by the same angle."""
-
-    @staticmethod
-    def forward(context: Any, vectors: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-        context.save_for_backward(cosine, sine)
-        return turned(vectors, cosine, sine)
-
-    @staticmethod
-    def backward(context: Any, *slopes: Tensor) -> tuple[Tensor, None, None]:
-        cosine, sine = context.saved_tensors
-        return turned(slopes[0], cosine, -sine), None, None
-
-
-def turned(vectors: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Every pair turned by its angle."""
-    x, y = vectors.chunk(2, dim=-1)
-    return torch.cat([x * cosine - y * sine, y * cosine + x * sine], dim=-1)
-
-
 def rotate(
     vectors: Float[Tensor, "batch heads position head_size"],
     cosine: Float[Tensor, "#batch 1 position half_size"],
     sine: Float[Tensor, "#batch 1 position half_size"],
 ) -> Float[Tensor, "batch heads position head_size"]:
-    """Turn queries or keys by the angles of their positions."""
-    rotated: Tensor = Rotation.apply(vectors, cosine, sine)  # type: ignore[no-untyped-call]
-    return rotated
+    """Turn every pair (x, y) to (x·cos − y·sin, y·cos + x·sin)."""
+    x, y = vectors.chunk(2, dim=-1)
+    return torch.cat([x * cosine - y * sine, y * cosine + x * sine], dim=-1)

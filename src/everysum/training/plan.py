@@ -31,6 +31,8 @@ STEPS_SHARE = 0.94
 """How much of the training time goes into steps, the rest being looks, samples and checkpoints."""
 SAVING_SECONDS = 0.5
 WORTH_COMPILING_SECONDS = 240.0
+MOST_EPOCHS = 6
+"""How often a text is worth being seen: after that a network learns it by heart and gets no better elsewhere."""
 
 
 SHAPES = (
@@ -51,14 +53,14 @@ class Situation:
 
 @dataclass(frozen=True)
 class Sizes:
-    """What can be chosen before anything is measured, and how many tokens such a run will see."""
+    """What can be chosen before anything is measured, and about how often such a run will see the text."""
 
     vocabulary_size: int
     width: int
     layers: int
     context_length: int
     batch_tokens: int
-    tokens: float
+    epochs: float
 
     @property
     def head_size(self) -> int:
@@ -79,26 +81,44 @@ def chosen_sizes(train_bytes: int, operations: float) -> Sizes:
         vocabulary_size, bytes_per_token = 2048, 2.95
     else:
         vocabulary_size, bytes_per_token = 4096, 3.3
-    wanted = 0.75e6 * (operations / 1.4e12) ** 0.4
-    width, layers = min(SHAPES, key=lambda shape: abs(math.log(12 * shape[1] * shape[0] ** 2 / wanted)))
+    useful = MOST_EPOCHS * train_bytes / bytes_per_token
 
-    def affordable(context_length: int) -> float:
+    def affordable(shape: tuple[int, int], context_length: int) -> float:
+        """How many tokens can be learned from: each costs six times the parameters, and attention."""
+        width, layers = shape
         parameters = 12 * layers * width**2 + vocabulary_size * width
         return operations / (1.12 * 6 * (parameters + layers * width * context_length))
 
-    context_length = 64
-    for longer, enough in ((128, 0.9e6), (256, 8e6)):
-        if affordable(context_length) > enough:
-            context_length = longer
-    tokens = affordable(context_length)
-    useful = min(tokens, 25 * train_bytes / bytes_per_token)
-    batch_tokens = 2 ** round(math.log2(1024 * max(1.0, useful / 1e6) ** 0.5))
-    return Sizes(vocabulary_size, width, layers, context_length, max(batch_tokens, 8 * context_length), tokens)
+    wanted = 0.75e6 * (operations / 1.4e12) ** 0.4
+    shapes = [shape for shape in SHAPES if block_parameters(shape) <= 5 * train_bytes] or [SHAPES[0]]
+    place = shapes.index(min(shapes, key=lambda shape: abs(math.log(block_parameters(shape) / wanted))))
+    # time for more passes than are useful is better spent on a larger network, while the text can fill it
+    while affordable(shapes[place], 64) > useful and place + 1 < len(shapes):
+        place += 1
+    tokens = min(useful, affordable(shapes[place], 64))
+    context_length = 64 if tokens < 0.9e6 else 128 if tokens < 8e6 else 256
+    tokens = min(useful, affordable(shapes[place], context_length))
+    batch_tokens = 2 ** round(math.log2(1024 * max(1.0, tokens / 1e6) ** 0.5))
+    epochs = tokens * bytes_per_token / train_bytes
+    width, layers = shapes[place]
+    return Sizes(vocabulary_size, width, layers, context_length, max(batch_tokens, 8 * context_length), epochs)
+
+
+def block_parameters(shape: tuple[int, int]) -> int:
+    """About how many parameters blocks of this width and number have."""
+    width, layers = shape
+    return 12 * layers * width**2
 
 
 def chosen_dropout(epochs: float) -> float:
     """None while a text is seen four times or less; then enough to keep it from being learned by heart."""
     return 0.0 if epochs <= 4 else min(0.3, round(0.1 * math.log2(epochs / 2.5), 2))
+
+
+def chosen_heads(width: int, head_size: int) -> int:
+    """Heads of about this size that share the width evenly, an even number of them each where that can be."""
+    fitting = [heads for heads in range(1, width + 1) if width % (2 * heads) == 0] or [1]
+    return min(fitting, key=lambda heads: abs(math.log(width / heads / head_size)))
 
 
 def chosen_matrix_rate(steps: int, batch_tokens: int) -> float:
@@ -120,7 +140,7 @@ def draft(situation: Situation, wishes: Mapping[str, Any]) -> Recipe:
     sizes = chosen_sizes(situation.train_bytes, operations)
     wished = wishes.get("network", {})
     width = count_in(wished, "width", sizes.width)
-    heads = count_in(wished, "heads", max(1, width // sizes.head_size))
+    heads = count_in(wished, "heads", chosen_heads(width, sizes.head_size))
     context_length = count_in(wished, "context_length", sizes.context_length)
     network: dict[str, Any] = {
         "kind": wished.get("kind", "llama"),
@@ -128,13 +148,14 @@ def draft(situation: Situation, wishes: Mapping[str, Any]) -> Recipe:
         "layers": sizes.layers,
         "heads": heads,
         "context_length": context_length,
-        "dropout": chosen_dropout(sizes.tokens * 2.95 / situation.train_bytes),
+        "dropout": chosen_dropout(sizes.epochs),
     }
     if network["kind"] == "gpt":
         network |= {"inner_width": 4 * width}
     else:
         inner_width = max(32, round(width * 8 / 3 / 32) * 32)
-        network |= {"key_value_heads": heads, "head_size": head_size_of(width, heads), "inner_width": inner_width}
+        head_size = wished.get("head_size") or head_size_of(width, heads)
+        network |= {"key_value_heads": heads, "head_size": head_size, "inner_width": inner_width}
     values = {
         "text": {"paths": []},
         "tokenizer": {"vocabulary_size": sizes.vocabulary_size},
@@ -207,6 +228,12 @@ def with_steps(recipe: Recipe, wishes: Mapping[str, Any], steps: int) -> Recipe:
     if recipe.optimizer.matrices == "muon":
         chosen["optimizer"] = {"matrix_rate": chosen_matrix_rate(steps, batch_tokens)}
     return validated(merged(merged(recipe.model_dump(), chosen), wishes))
+
+
+def useful_steps(recipe: Recipe, tokens: TokenFiles) -> int:
+    """How many steps see the text as often as is useful."""
+    batch_tokens = recipe.schedule.batch_size * recipe.network.context_length
+    return max(10, math.ceil(MOST_EPOCHS * len(tokens.train) / batch_tokens))
 
 
 def fitting_steps(seconds_left: float, seconds_a_step: float) -> int:

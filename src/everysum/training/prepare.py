@@ -16,13 +16,13 @@ from everysum.data.batches import Batches
 from everysum.data.held_out import split_texts
 from everysum.data.text import find_texts, survey
 from everysum.data.token_files import TokenFiles, prepare_tokens
-from everysum.errors import InputError, OutputError, UsageError
+from everysum.errors import InputError, OutputError, TrainingError, UsageError
 from everysum.files import make_folder, sweep_temporary, write_json
 from everysum.tokenizers import load_tokenizer, train_tokenizer
 from everysum.tokenizers.tokenizer import Tokenizer
 from everysum.training import plan
 from everysum.training.build import build_network, design
-from everysum.training.loop import Trainer
+from everysum.training.loop import NotFinite, Trainer
 from everysum.training.progress import Progress
 from everysum.training.recipe import Recipe, check_wishes, merged, read_recipe, validated
 
@@ -74,11 +74,10 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     refuse_short(size.bytes, paths)
     device = machine.choose_device(wishes.get("engine", {}).get("device", request.device))
     left = 60 * minutes - (time.monotonic() - began)
-    wishes = merged(wishes, {"minutes": minutes, "engine": {"device": device}, "text": {"sha256": size.sha256}})
+    digest = digest_of(wishes["text"]) if wishes["text"]["held_out_paths"] else size.sha256
+    wishes = merged(wishes, {"minutes": minutes, "engine": {"device": device}, "text": {"sha256": digest}})
     recipe = plan.draft(plan.Situation(size.bytes, left, device), wishes)
     refuse_impossible(recipe)
-    if recipe.text.held_out_paths:
-        recipe = validated(merged(recipe.model_dump(), {"text": {"sha256": digest_of(recipe)}}))
     torch.set_num_threads(recipe.engine.threads)
 
     progress.stage("learning the vocabulary")
@@ -87,7 +86,8 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     tokens = token_files(recipe, tokenizer)
     recipe = fitted(recipe, tokens, wishes)
     progress.stage("measuring this machine")
-    recipe = planned(recipe, wishes, tokens, tokenizer, 60 * minutes - (time.monotonic() - began))
+    machine.keep_freed_memory()
+    recipe = planned(recipe, wishes, tokens, tokenizer, 60 * minutes - (time.monotonic() - began), progress)
     tokenizer.save(request.out)
     write_json(request.out / RECIPE, recipe.model_dump())
     return Prepared(request.out, recipe, tokenizer, tokens)
@@ -97,7 +97,7 @@ def reopened(folder: Path, progress: Progress) -> Prepared:
     """The run of an existing folder, from its recipe; its text must be what it was."""
     recipe = read_run_recipe(folder)
     progress.stage("reading the text")
-    if digest_of(recipe) != recipe.text.sha256:
+    if digest_of(recipe.text.model_dump()) != recipe.text.sha256:
         raise InputError(
             "the text is no longer the one that this run began with",
             wanted=f"the same {', '.join((*recipe.text.paths, *recipe.text.held_out_paths))}",
@@ -133,10 +133,10 @@ def with_texts(request: Request) -> dict[str, Any]:
     return merged(request.wishes, {"text": paths})
 
 
-def digest_of(recipe: Recipe) -> str:
+def digest_of(text: Mapping[str, Any]) -> str:
     """What stands for all of a run's text, the held-out text included."""
-    paths = (*recipe.text.paths, *recipe.text.held_out_paths)
-    return survey([Path(path) for path in paths], errors=recipe.text.errors).sha256
+    paths = [Path(path) for path in (*text["paths"], *text["held_out_paths"])]
+    return survey(paths, errors=text.get("errors", "strict")).sha256
 
 
 def learned_tokenizer(recipe: Recipe) -> Tokenizer:
@@ -194,7 +194,12 @@ def batches_of(recipe: Recipe, tokens: TokenFiles) -> Batches:
 
 
 def planned(
-    recipe: Recipe, wishes: Mapping[str, Any], tokens: TokenFiles, tokenizer: Tokenizer, seconds_left: float
+    recipe: Recipe,
+    wishes: Mapping[str, Any],
+    tokens: TokenFiles,
+    tokenizer: Tokenizer,
+    seconds_left: float,
+    progress: Progress,
 ) -> Recipe:
     """The recipe with its engine and steps, from measuring; what was wished for is not measured."""
     batches, began = batches_of(recipe, tokens), time.monotonic()
@@ -205,8 +210,17 @@ def planned(
         return plan.with_steps(recipe, wishes, recipe.schedule.steps)
 
     def measured(candidate: Recipe) -> float:
+        # at the very beginning of a long run, where the rate is small: nothing is to be learned here
+        candidate = validated(merged(candidate.model_dump(), {"schedule": {"steps": 1_000_000}}))
         trainer = Trainer(build_network(candidate, tokenizer.vocabulary_size), candidate, batches)
-        return plan.seconds_per_step(trainer, min(MEASURING_SECONDS, MEASURING_SHARE * seconds_left))
+        try:
+            return plan.seconds_per_step(trainer, min(MEASURING_SECONDS, MEASURING_SHARE * seconds_left))
+        except NotFinite as problem:
+            raise TrainingError(
+                "the loss is not a finite number from the first steps on",
+                came=str(problem),
+                advice="lower optimizer.matrix_rate and the other rates, or --set engine.dtype=float32",
+            ) from None
 
     seconds = measured(recipe)
     if "compiled" not in wished and plan.may_pay_to_compile(recipe, seconds_left):
@@ -215,7 +229,14 @@ def planned(
             recipe, seconds = compiled, compiled_seconds
     seconds_left -= time.monotonic() - began
     seconds_left -= plan.seconds_to_finish(recipe, tokens, seconds)
-    return plan.with_steps(recipe, wishes, plan.fitting_steps(seconds_left, seconds))
+    fitting, useful = plan.fitting_steps(seconds_left, seconds), plan.useful_steps(recipe, tokens)
+    if useful < fitting:
+        progress.warned(
+            f"after {plan.MOST_EPOCHS} passes over this text a network would only learn it by heart, so the run ends "
+            f"after {useful} steps, in about {useful * seconds / 60:.1f} minutes; "
+            f"--set schedule.steps={fitting} would fill the time"
+        )
+    return plan.with_steps(recipe, wishes, min(fitting, useful))
 
 
 def with_engine(recipe: Recipe, **engine: object) -> Recipe:

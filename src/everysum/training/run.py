@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from everysum import machine
 from everysum.errors import Interrupted, ModelFolderError, TrainingError
 from everysum.files import commit_folder, remove, sweep_temporary, write_json
 from everysum.generation.generate import generate
@@ -58,6 +59,7 @@ class Run:
         self.folder, self.recipe = prepared.folder, prepared.recipe
         self.tokenizer, self.tokens, self.progress = prepared.tokenizer, prepared.tokens, progress
         torch.set_num_threads(self.recipe.engine.threads)
+        machine.keep_freed_memory()
         network = build_network(self.recipe, self.tokenizer.vocabulary_size)
         self.trainer = Trainer(network, self.recipe, prepared.batches())
         self.sizes = token_sizes(self.tokenizer)

@@ -117,12 +117,13 @@ class Grammar:
 
 
 class _Telling:
-    """One document as it is told: no phrase is told in the same way twice, as long as there is another."""
+    """One document as it is told: remembers who is introduced, and tells no phrase twice in the same way if it can."""
 
     def __init__(self, phrases: Mapping[str, tuple[str, ...]], slots: Slots, chances: Chances) -> None:
         self._phrases = {name: list(ways) for name, ways in phrases.items()}
         self._slots = slots
         self._chances = chances
+        self._introduced: set[str] = set()
 
     def tell(self, template: str) -> str:
         return self._expand(template, self._slots)
@@ -145,8 +146,15 @@ class _Telling:
         name, _, form = mark.partition(".")
         if name.lower() not in slots:
             name, form = "hero", name
-        text = self._expand(slots[name].form(form.lower()), slots)
+        text = self._expand(self._form(slots[name], form.lower()), slots)
         return capital(text) if form[:1].isupper() else text
+
+    def _form(self, word: Word, form: str) -> str:
+        """Whoever comes in is introduced: Dot the hen the first time, Dot or the hen from then on."""
+        if form in ("", "name") and "full" in word.forms and word.text not in self._introduced:
+            self._introduced.add(word.text)
+            form = form or "full"
+        return word.form(form)
 
     def _way(self, phrase: str) -> str:
         ways = self._phrases[phrase]
