@@ -4,7 +4,8 @@
 
 Of each text the first 90 % of the bytes are trained on and the last 10 % held out. The peer (see `peer_gpt2`) and
 everysum run one after the other, each in a process of its own, as often as asked for. everysum is given a share of the
-time that the peer has just taken, start-up included on both sides, and scored by `everysum evaluate`: every held-out byte once.
+time that the peer has just taken, start-up included on both sides, and is scored by `everysum evaluate`: every held-out
+byte once.
 """
 
 from __future__ import annotations

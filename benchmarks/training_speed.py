@@ -24,6 +24,7 @@ from torch.nn.functional import cross_entropy
 from everysum import machine
 from everysum.data.batches import Batches
 from everysum.data.token_files import TokenFile
+from everysum.parallel import use_cores
 from everysum.training import plan
 from everysum.training.build import build_network
 from everysum.training.loop import Trainer
@@ -35,6 +36,7 @@ SHAPES = {
     "6 × 384, context 256, batch 16": {"width": 384, "layers": 6, "heads": 6, "context_length": 256, "batch_size": 16},
 }
 STEPS_IN_TURN = 3
+CORES = torch.get_num_threads()
 
 
 def peer(shape: dict[str, int]) -> Callable[[int], object]:
@@ -75,11 +77,12 @@ def recipe_of(shape: dict[str, int], *, compiled: bool) -> Recipe:
         "schedule": {"steps": 10**6, "batch_size": shape["batch_size"], "evaluate_every": 10**6, "sample_every": 10**6},
         "engine": {
             "dtype": machine.matrix_speeds("cpu").faster,
-            "threads": torch.get_num_threads(),
+            "threads": CORES,
             "compiled": compiled,
         },
     }
     recipe = validated(values)
+    recipe = validated(merged(recipe.model_dump(), {"engine": {"workers": plan.chosen_workers(recipe)}}))
     return validated(merged(recipe.model_dump(), {"engine": {"attention": plan.faster_attention(recipe)}}))
 
 
@@ -95,6 +98,7 @@ def measure(contestants: dict[str, Callable[[int], object]], repeats: int) -> di
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(repeats + 1):
         for name, step in contestants.items():
+            use_cores(1 if "everysum" in name else CORES)
             for index in range(STEPS_IN_TURN):
                 began = time.perf_counter()
                 step(turn * STEPS_IN_TURN + index)
@@ -112,7 +116,7 @@ def main() -> None:
         stream = np.random.default_rng(1).integers(0, VOCABULARY - 1, 200_000).astype("<u2")
         (path := Path(temporary) / "random.bin").write_bytes(stream.tobytes())
         tokens = TokenFile(path, VOCABULARY, VOCABULARY - 1, len(stream), 1, len(stream))
-        print(f"threads: {torch.get_num_threads()}\n| shape | | tokens/s | ratio |\n|---|---|---|---|", flush=True)
+        print(f"cores: {CORES}\n| shape | | tokens/s | ratio |\n|---|---|---|---|", flush=True)
         for name, shape in SHAPES.items():
             contestants = {
                 "GPT2LMHeadModel, AdamW, float32": peer(shape),

@@ -26,7 +26,14 @@ TINY: dict[str, Any] = {
     "network": {"width": 32, "layers": 2, "heads": 2, "inner_width": 64, "context_length": 16, "dropout": 0.0},
     "tokenizer": {"kind": "characters"},
     "schedule": {"steps": 24, "batch_size": 8, "evaluate_every": 6, "sample_every": 8},
-    "engine": {"threads": 1, "dtype": "float32", "attention": "fused", "device": "cpu", "compiled": False},
+    "engine": {
+        "threads": 1,
+        "workers": 1,
+        "dtype": "float32",
+        "attention": "fused",
+        "device": "cpu",
+        "compiled": False,
+    },
 }
 
 

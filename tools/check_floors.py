@@ -12,7 +12,7 @@ from pathlib import Path
 
 FLOORS = (
     ("errors", "version"),
-    ("files", "machine"),
+    ("files", "machine", "parallel"),
     ("tokenizers",),
     ("data",),
     ("layers",),

@@ -21,6 +21,7 @@ from everysum.generation.generate import steps
 from everysum.generation.sampling import Sampling
 from everysum.generation.text import GeneratedText, generate_text, stream_text
 from everysum.models.network import Network
+from everysum.parallel import Team, cores_restored, use_cores
 from everysum.pretrained.folder import load_network, save_network
 from everysum.tokenizers import load_tokenizer
 from everysum.tokenizers.tokenizer import Tokenizer
@@ -158,7 +159,10 @@ class Model:
                 held_out_fraction=0.0,
                 errors=errors,
             )
-            return evaluate_tokens(self.network, files.train, token_sizes(self.tokenizer), stride=stride)
+            with cores_restored():
+                team = Team(torch.get_num_threads() if self.network.head_weight.device.type == "cpu" else 1)
+                use_cores(1)
+                return evaluate_tokens(self.network, files.train, token_sizes(self.tokenizer), stride=stride, team=team)
 
     # --- folders -----------------------------------------------------------------------------------------------------
 

@@ -43,3 +43,12 @@ def test_with_a_text_the_steps_are_measured_and_nothing_is_written(everysum, hom
     assert recipe["schedule"]["steps"] > 1
     assert recipe["minutes"] == pytest.approx(0.1)
     assert [path.name for path in home.iterdir()] == ["book.txt"]
+
+
+def test_options_count_more_than_the_recipe_and_auto_is_chosen_anew(everysum, home) -> None:
+    (home / "mine.json").write_text('{"seed": 4, "minutes": 2, "engine": {"device": "cuda"}}', encoding="utf-8")
+    arguments = ("train", "--print-recipe", "--json", "--recipe", "mine.json", "--errors", "replace")
+    recipe = json.loads(everysum(*arguments, "--device", "cpu", "--seed", "5").out)
+    assert (recipe["seed"], recipe["minutes"], recipe["engine"]["device"]) == (5, 2, "cpu")
+    assert recipe["text"]["errors"] == "replace"
+    assert everysum(*arguments, "--device", "auto").code == 0

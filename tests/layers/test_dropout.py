@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
-from everysum.layers.dropout import Dropout
+from everysum.layers.dropout import Dropout, seed_dropout
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.25, 0.5])
@@ -23,11 +24,29 @@ def test_outside_training_nothing_happens() -> None:
     assert torch.equal(Dropout(0.0).train()(hidden), hidden)
 
 
-def test_the_draw_follows_the_global_seed() -> None:
+def test_the_draw_is_a_function_of_the_seed_and_of_the_place_in_the_network() -> None:
+    network, hidden = nn.ModuleList([Dropout(0.5), Dropout(0.5)]).train(), torch.ones(1, 100)
+
+    def draws(seed: str) -> list[torch.Tensor]:
+        seed_dropout(network, seed)
+        return [layer(hidden) for layer in network]
+
+    first = draws("1/0")
+    torch.manual_seed(7)  # nothing else that is drawn meanwhile matters
+    again = draws("1/0")
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(first[0], draws("1/1")[0])
+
+
+def test_one_layer_draws_anew_each_time() -> None:
     dropout, hidden = Dropout(0.5).train(), torch.ones(1, 100)
-    draws = []
-    for seed in (1, 1, 2):
-        torch.manual_seed(seed)
-        draws.append(dropout(hidden))
-    assert torch.equal(draws[0], draws[1])
-    assert not torch.equal(draws[0], draws[2])
+    assert not torch.equal(dropout(hidden), dropout(hidden))
+
+
+def test_the_gradient_passes_where_the_number_passed() -> None:
+    dropout = Dropout(0.25).train()
+    hidden = torch.randn(3, 50, dtype=torch.float64, requires_grad=True)
+    result = dropout(hidden)
+    result.sum().backward()
+    torch.testing.assert_close(hidden.grad, torch.where(result == 0, 0.0, 1 / 0.75))

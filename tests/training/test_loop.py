@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
+import resource
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,10 @@ from tiny import tiny
 
 from everysum.data.batches import Batch, Batches
 from everysum.data.token_files import TokenFile
-from everysum.errors import UsageError
+from everysum.parallel import cores_restored
 from everysum.training.build import build_network
 from everysum.training.loop import NotFinite, Trainer
 from everysum.training.plan import Situation, draft
-from everysum.training.prepare import batches_of
 from everysum.training.recipe import Recipe
 
 VOCABULARY, END = 23, 22
@@ -53,10 +52,13 @@ def weights(trainer: Trainer) -> list[torch.Tensor]:
     return [parameter.detach().clone() for parameter in trainer.network.parameters()]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_equal_trainers_take_equal_steps(tmp_path: Path, dtype: str) -> None:
-    trainers = [trainer_of(tmp_path, {"engine": {"dtype": dtype}, "network": {"dropout": 0.2}}) for _ in range(2)]
-    losses = [[trainer.step(step) for step in range(4)] for trainer in trainers]
+def test_equal_trainers_take_equal_steps(tmp_path: Path, dtype: str, workers: int) -> None:
+    over = {"engine": {"dtype": dtype, "threads": workers, "workers": workers}, "network": {"dropout": 0.2}}
+    trainers = [trainer_of(tmp_path, over) for _ in range(2)]
+    with cores_restored():
+        losses = [[trainer.step(step) for step in range(4)] for trainer in trainers]
     assert losses[0] == losses[1]
     assert all(map(torch.equal, *map(weights, trainers)))
 
@@ -74,6 +76,33 @@ def test_a_step_in_two_parts_is_the_step_in_one(tmp_path: Path) -> None:
     for whole, *parted in zip(*(trainer.parameters for trainer in trainers), strict=True):
         for part in parted:
             torch.testing.assert_close(part.grad, whole.grad, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_workers_side_by_side_do_what_one_would(tmp_path: Path, workers: int) -> None:
+    """The loss and the gradient are the same, but for the order in which they are added up; so are the steps' sizes."""
+    trainers = [trainer_of(tmp_path, {"engine": {"threads": count, "workers": count}}) for count in (1, workers)]
+    with cores_restored():
+        losses = [[trainer.collect_gradients(3), trainer.step(3)] for trainer in trainers]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    one, several = trainers
+    served = {id(p) for optimizer in several.optimizers for group in optimizer.param_groups for p in group["params"]}
+    assert served == {id(parameter) for parameter in several.network.parameters()}
+    assert len(one.optimizers) < len(several.optimizers)
+    for ours, theirs in zip(weights(one), weights(several), strict=True):
+        assert (ours - theirs).norm() <= 0.05 * ours.norm() + 1e-6
+
+
+def test_every_worker_has_dropout_of_its_own(tmp_path: Path) -> None:
+    """Two workers with equal rows: without dropout their losses are equal, with it they are not."""
+    for dropout, alike in ((0.0, True), (0.5, False)):
+        engine = {"engine": {"threads": 2, "workers": 2}}
+        trainer = trainer_of(tmp_path, {"network": {"dropout": dropout}}, engine)
+        with cores_restored():
+            trainer.step(0)
+            batch = trainer.shares_of(1, 0)[0]
+            losses = [trainer.learn(1, 0, (worker, batch)) for worker in range(2)]
+        assert (losses[0] == losses[1]) is alike
 
 
 def test_the_parts_of_a_batch_are_the_batch(tmp_path: Path) -> None:
@@ -165,18 +194,27 @@ def test_a_loss_that_is_not_finite_stops_before_anything_changes(tmp_path: Path,
 def test_a_gradient_that_is_not_finite_stops_as_well(tmp_path: Path) -> None:
     trainer = trainer_of(tmp_path)
     trainer.step(0)
-    trainer.network.token_embedding.weight.register_hook(lambda gradient: gradient * float("inf"))
+    trainer.working.token_embedding.weight.register_hook(lambda gradient: gradient * float("inf"))
     before = weights(trainer)
     with pytest.raises(NotFinite, match=r"^step 2: loss \d\.\d+, length of the gradient (nan|inf)$"):
         trainer.step(1)
     assert all(map(torch.equal, before, weights(trainer)))
 
 
-def test_a_batch_that_cannot_be_parted_evenly_is_refused(tmp_path: Path) -> None:
-    recipe = recipe_of({"schedule": {"batch_size": 8, "accumulation": 3}})
-    with pytest.raises(UsageError) as refusal:
-        batches_of(recipe, SimpleNamespace(train=None))  # type: ignore[arg-type]
-    assert str(refusal.value) == (
-        "a batch of 8 cannot be computed in 3 equal parts\n"
-        "  wanted: schedule.accumulation to divide schedule.batch_size"
-    )
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not tell how much memory is used")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ten_thousand_steps_use_no_more_memory_than_two_thousand(tmp_path: Path, workers: int) -> None:
+    engine = {"dtype": "bfloat16", "threads": workers, "workers": workers}
+    trainer = trainer_of(tmp_path, {"engine": engine, "network": {"dropout": 0.1}, "schedule": {"steps": 10_000}})
+    found = []
+    with cores_restored():
+        for step in range(10_000):
+            trainer.step(step)
+            if step in (1999, 9999):
+                found.append(resident_bytes())
+    assert found[1] < 1.01 * found[0]

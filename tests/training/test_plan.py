@@ -108,7 +108,7 @@ def test_heads_that_do_not_share_the_width_are_refused_with_those_that_would() -
             "3 heads cannot share a width of 100 evenly\n"
             "  wanted: a number of heads that divides the width\n"
             "  came: width 100, heads 3\n"
-            "  do: for this width take 2, 4, 5 heads, or a width of 99"
+            "  do: for this width take 1, 2, 4 heads, or a width of 99"
         )
 
 

@@ -24,10 +24,11 @@ def build(kind: str) -> Network:
     return network
 
 
-def gradients_of(network: Network, computing: Network) -> tuple[float, dict[str, Tensor]]:
+def gradients_of(network: Network) -> tuple[float, dict[str, Tensor | None]]:
+    """The loss on some batch, and the gradients that it leaves in the network that computes."""
     generator = torch.Generator().manual_seed(4)
     inputs, targets = (torch.randint(23, (4, 8), generator=generator) for _ in range(2))
-    loss = mean_loss(computing(inputs), computing.head_weight, targets)
+    loss = mean_loss(network(inputs), network.head_weight, targets)
     loss.backward()
     return loss.item(), {name: parameter.grad for name, parameter in network.named_parameters()}
 
@@ -35,15 +36,22 @@ def gradients_of(network: Network, computing: Network) -> tuple[float, dict[str,
 both = pytest.mark.parametrize("kind", ["gpt", "llama"])
 
 
+def shares_numbers(one: Tensor, other: Tensor) -> bool:
+    return one.data_ptr() == other.data_ptr()
+
+
 @both
-def test_in_the_originals_precision_nothing_is_copied(kind: str) -> None:
+def test_in_the_originals_precision_no_number_is_copied(kind: str) -> None:
     network = build(kind)
     copy = WorkingCopy(network, torch.float32)
-    assert copy.network is network
-    before = [parameter.detach().clone() for parameter in network.parameters()]
-    copy.hand_over_gradients()
+    originals = dict(network.named_parameters())
+    for name, parameter in copy.network.named_parameters():
+        assert shares_numbers(parameter, originals[name]), name
+    with torch.no_grad():
+        originals["token_embedding.weight"] += 1
     copy.refresh()
-    assert all(torch.equal(*pair) for pair in zip(network.parameters(), before, strict=True))
+    inputs = torch.randint(23, (2, 8))
+    torch.testing.assert_close(copy.network(inputs), network(inputs), rtol=0, atol=0)
 
 
 @both
@@ -52,12 +60,25 @@ def test_embedding_and_head_are_shared_and_stay_in_32_bits(kind: str) -> None:
     copy = WorkingCopy(network, torch.bfloat16)
     originals = dict(network.named_parameters())
     for name, parameter, declaration in declared_parameters(copy.network):
-        if declaration.role in ("embedding", "head"):
-            assert parameter is originals[name], name
-        else:
-            assert parameter.dtype == torch.bfloat16, name
-            assert originals[name].dtype == torch.float32, name
-    assert copy.network.head_weight is network.head_weight
+        shared = declaration.role in ("embedding", "head")
+        assert shares_numbers(parameter, originals[name]) is shared, name
+        assert parameter.dtype == (torch.float32 if shared else torch.bfloat16), name
+        assert originals[name].dtype == torch.float32, name
+    assert shares_numbers(copy.network.head_weight, network.head_weight)
+
+
+@both
+def test_gradients_of_several_copies_are_added_up(kind: str) -> None:
+    network = build(kind)
+    copies = [WorkingCopy(network, torch.float32) for _ in range(3)]
+    expected = {name: 3 * gradient for name, gradient in gradients_of(build(kind))[1].items()}
+    for copy in copies:
+        gradients_of(copy.network)
+    assert all(parameter.grad is None for parameter in network.parameters())
+    for copy in copies:
+        copy.hand_over_gradients()
+    for name, parameter in network.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name])
 
 
 @both
@@ -77,10 +98,10 @@ def test_a_step_smaller_than_the_last_digit_of_16_bits_is_not_lost(kind: str) ->
 
 @both
 def test_gradients_in_16_bits_are_those_in_32_nearly(kind: str) -> None:
-    exact_loss, exact = gradients_of(network := build(kind), network)
+    exact_loss, exact = gradients_of(build(kind))
     rounded = build(kind)
     copy = WorkingCopy(rounded, torch.bfloat16)
-    loss, _ = gradients_of(rounded, copy.network)
+    loss, _ = gradients_of(copy.network)
     copy.hand_over_gradients()
     assert loss == pytest.approx(exact_loss, rel=0.01)
     whole = torch.cat([gradient.flatten() for gradient in exact.values()]).norm()
@@ -99,7 +120,7 @@ def test_gradients_are_handed_over_anew_each_time() -> None:
     for _ in range(2):
         for parameter in network.parameters():
             parameter.grad = None
-        gradients_of(network, copy.network)
+        gradients_of(copy.network)
         copy.hand_over_gradients()
         found.append([parameter.grad for parameter in network.parameters()])
     assert all(torch.equal(*pair) for pair in zip(*found, strict=True))

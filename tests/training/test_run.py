@@ -44,7 +44,7 @@ def test_it_learns_one_sentence_until_it_says_it_back(tmp_path: Path, dtype: str
     over = {
         "text": {"held_out_share": 0.0},
         "network": {"context_length": 40},
-        "schedule": {"steps": 100},
+        "schedule": {"steps": 100, "sample_every": 100},
         "engine": {"dtype": dtype},
     }
     result = train_tiny(text, tmp_path / "run", over)
@@ -134,7 +134,7 @@ def test_a_run_of_so_many_minutes_plans_its_steps_and_takes_them(text: Path, tmp
 VARIANTS = {
     "float32": {},
     "bfloat16": {"engine": {"dtype": "bfloat16"}},
-    "dropout": {"network": {"dropout": 0.3}},
+    "dropout and two workers": {"network": {"dropout": 0.3}, "engine": {"threads": 2, "workers": 2}},
     "accumulation": {"schedule": {"accumulation": 2}},
     "gpt with AdamW": {"network": {"kind": "gpt"}, "optimizer": {"matrices": "adamw", "matrix_rate": 0.003}},
     "byte pairs": {"tokenizer": {"kind": "byte_pair", "vocabulary_size": 300}},

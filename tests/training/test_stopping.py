@@ -7,8 +7,10 @@ import os
 import random
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Mapping
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ STEPS = 40
 LONGER: dict[str, Any] = {"schedule": {"steps": STEPS}}
 KINDS: dict[str, dict[str, Any]] = {
     "float32 with dropout": {**LONGER, "network": {"dropout": 0.2}},
-    "bfloat16": {**LONGER, "engine": {"dtype": "bfloat16"}},
+    "bfloat16 with two workers": {**LONGER, "engine": {"dtype": "bfloat16", "threads": 2, "workers": 2}},
 }
 needs_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 
@@ -149,6 +151,9 @@ def processes() -> ForkServerContext:
         pytest.skip("Windows has no fork server")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tiny"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # Python 3.11's server looks nowhere else
+        forkserver.ensure_running()
     return context
 
 
@@ -195,17 +200,20 @@ def kill_and_go_on(
 ) -> None:
     train_tiny(text, folder / "whole", over)
     lines = lines_in(folder / "whole")
-    out, chance, killed = folder / "run", random.Random(seed), 0
+    out, chance, killed, to_go_on_from = folder / "run", random.Random(seed), 0, 0
     while killed < kills:
         process = started(processes, text, out, over)
-        wait_for_lines(process, out, chance.randint(0, lines - 1))
+        earliest = 0 if killed else lines // 2  # so that at least one finds a checkpoint to go on from
+        wait_for_lines(process, out, chance.randint(earliest, lines - 1))
         time.sleep(chance.uniform(0, 0.02))
         process.kill()
         process.join()
         killed += process.exitcode == -signal.SIGKILL
+        to_go_on_from += len(Checkpoints(out / "checkpoints").saved()) > 0
         if process.exitcode == 0:  # it was faster: kill another
             assert results_of(out) == results_of(folder / "whole")
             shutil.rmtree(out)
+    assert to_go_on_from
     process = started(processes, text, out, over)
     process.join()
     assert process.exitcode == 0

@@ -94,27 +94,28 @@ class Order:
         if self.texts or self.demo or self.wishes.get("text", {}).get("paths"):
             with tempfile.TemporaryDirectory() as folder:
                 return prepare(self.request(Path(folder)), Progress()).recipe
-        seconds = 60 * (self.minutes or plan.DEFAULT_MINUTES)
-        situation = plan.Situation(
-            EXAMPLE_BYTES, seconds, machine.choose_device(self.wishes.get("engine", {}).get("device", "auto"))
-        )
-        return plan.draft(situation, {**self.wishes, "minutes": seconds / 60})
+        minutes = self.minutes or self.wishes.get("minutes") or plan.DEFAULT_MINUTES
+        device = machine.choose_device(self.wishes.get("engine", {}).get("device", "auto"))
+        situation = plan.Situation(EXAMPLE_BYTES, 60 * minutes, device)
+        return plan.draft(situation, {**self.wishes, "minutes": minutes})
 
 
-def wishes_of(recipe: str, assignments: list[str], **options: Any) -> dict[str, Any]:
-    """The recipe's values, with those of `--set`, and of the options `errors`, `seed` and `device`, where given."""
+def wishes_of(
+    recipe: str, assignments: list[str], *, errors: str | None, seed: int | None, device: str | None
+) -> dict[str, Any]:
+    """The recipe's values, with those of `--set` and of the other options instead where they are given."""
     from everysum.recipes import named_or_file
     from everysum.training.recipe import merged, overrides_from
 
-    places = {"errors": ("text", "errors"), "seed": ("seed",), "device": ("engine", "device")}
-    said: dict[str, Any] = {}
-    for name, value in options.items():
-        if value is not None:
-            *section, key = places[name]
-            said[section[0] if section else key] = {key: value} if section else value
-    wishes = merged(merged(named_or_file(recipe), overrides_from(assignments)), said)
-    if options.get("device") == "auto":
-        del wishes["engine"]["device"]  # to be chosen, whatever a recipe's file says
+    wishes = merged(named_or_file(recipe), overrides_from(assignments))
+    if errors is not None:
+        wishes = merged(wishes, {"text": {"errors": errors}})
+    if seed is not None:
+        wishes = merged(wishes, {"seed": seed})
+    if device is not None:
+        wishes = merged(wishes, {"engine": {"device": device}})
+    if device == "auto":
+        del wishes["engine"]["device"]  # to be chosen, whatever the recipe's file says
     return wishes
 
 

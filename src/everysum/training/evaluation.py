@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from everysum.data.batches import evaluation_batches
+from everysum.data.batches import EvaluationBatch, evaluation_batches
 from everysum.data.token_files import TokenFile
 from everysum.errors import InputError
 from everysum.models.network import Network
+from everysum.parallel import Team
 from everysum.tokenizers.tokenizer import Tokenizer
 from everysum.training.loss import token_losses
 
-POSITIONS_AT_ONCE = 8192
+POSITIONS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,19 @@ def token_sizes(tokenizer: Tokenizer) -> Tensor:
     return torch.tensor([len(tokenizer.token_bytes(token_id)) for token_id in range(tokenizer.vocabulary_size)])
 
 
-@torch.inference_mode()
 def evaluate_tokens(
-    network: Network, tokens: TokenFile, sizes: Tensor, *, stride: int | None = None, most: int | None = None
+    network: Network,
+    tokens: TokenFile,
+    sizes: Tensor,
+    *,
+    stride: int | None = None,
+    most: int | None = None,
+    team: Team | None = None,
 ) -> Measurement:
     """Score a token file, `sizes` being the bytes of each token of the vocabulary (see `token_sizes`).
 
-    `stride` is half the context when not given; `most` stops after about so many tokens (a quick look).
+    `stride` is half the context when not given; `most` stops after about so many tokens (a quick look); a `team` scores
+    several batches side by side, which changes nothing in the result.
 
     Raises InputError when the text has no token to predict.
     """
@@ -71,16 +80,22 @@ def evaluate_tokens(
     was_training = network.training
     network.eval()
     total, count, seen_bytes = 0.0, 0, 0
-    batch_size, device = max(1, POSITIONS_AT_ONCE // window), network.head_weight.device
-    for batch in evaluation_batches(tokens, window, stride, batch_size):
+    batches = evaluation_batches(tokens, window, stride, max(1, POSITIONS_AT_ONCE // window))
+    for losses, targets in (team or Team(1)).each(partial(score, network), batches):
         if most is not None and count >= most:
             break
-        visible = None if batch.visible is None else batch.visible.to(device)
-        hidden = network(batch.inputs.to(device), visible).flatten(0, 1)
-        losses = token_losses(hidden, network.head_weight, batch.targets.flatten().to(device)).cpu()
-        scored = batch.scored.flatten()
-        total += float(losses[scored].sum(dtype=torch.float64))
-        count += int(scored.sum())
-        seen_bytes += int(sizes[batch.targets.flatten()[scored]].sum())
+        total += float(losses.sum(dtype=torch.float64))
+        count += len(targets)
+        seen_bytes += int(sizes[targets].sum())
     network.train(was_training)
     return Measurement(total / count, count, seen_bytes, window, stride)
+
+
+@torch.inference_mode()
+def score(network: Network, batch: EvaluationBatch) -> tuple[Float[Tensor, " scored"], Int[Tensor, " scored"]]:
+    """The losses of the tokens of a batch that count, and these tokens."""
+    device, scored = network.head_weight.device, batch.scored.flatten()
+    visible = None if batch.visible is None else batch.visible.to(device)
+    hidden = network(batch.inputs.to(device), visible).flatten(0, 1)
+    losses = token_losses(hidden, network.head_weight, batch.targets.flatten().to(device)).cpu()
+    return losses[scored], batch.targets.flatten()[scored]

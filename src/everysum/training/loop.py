@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from everysum.data.batches import Batch, Batches
+from everysum.layers.dropout import seed_dropout
 from everysum.models.network import Network
+from everysum.parallel import Team, use_cores
 from everysum.training.loss import mean_loss
 from everysum.training.optimizers import optimizers_for, set_rate
 from everysum.training.precision import WorkingCopy
@@ -17,23 +20,33 @@ from everysum.training.schedule import rate_at
 
 
 class Trainer:
-    """A network in training. What step n does is a function of (recipe, weights, what the optimizers remember, n)."""
+    """A network in training. What step n does is a function of (recipe, weights, what the optimizers remember, n).
+
+    Every worker computes its rows of a batch with a working copy of its own; gradients are added up in a fixed order.
+    """
 
     def __init__(self, network: Network, recipe: Recipe, batches: Batches) -> None:
         self.network, self.recipe, self.batches = network, recipe, batches
-        self.optimizers = optimizers_for(network, recipe.optimizer)
+        engine = recipe.engine
+        self.team = Team(engine.workers, max(1, engine.threads // engine.workers))
+        use_cores(self.team.cores)
+        self.optimizers = optimizers_for(network, recipe.optimizer, engine.workers)
         self.parameters = list(network.parameters())
-        self.working = WorkingCopy(network, getattr(torch, recipe.engine.dtype))
-        self.forward: Callable[..., Tensor] = self.working.network
-        if recipe.engine.compiled:
-            self.forward = torch.compile(self.working.network, dynamic=False)
+        self.copies = [WorkingCopy(network, getattr(torch, engine.dtype)) for _ in range(engine.workers)]
+        self.forwards: list[Callable[..., Tensor]] = [copy.network for copy in self.copies]
+        if engine.compiled:
+            self.forwards = [torch.compile(copy.network, dynamic=False) for copy in self.copies]
+
+    @property
+    def working(self) -> Network:
+        """A network with the present weights in the precision that is computed in, to measure and to sample from."""
+        return self.copies[0].network
 
     def step(self, step: int) -> float:
         """Take step `step` (from 0); returns the loss of its batch before the step, in nats a token.
 
         Raises NotFinite, before any parameter has changed, when the loss or its gradient is not a finite number.
         """
-        torch.manual_seed((self.recipe.seed * 1_000_003 + step) % 2**63)  # for dropout
         loss = self.collect_gradients(step)
         length = torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.optimizer.clip)
         if not torch.isfinite(length + loss):
@@ -47,30 +60,55 @@ class Trainer:
             final_rate=schedule.final_rate,
         )
         set_rate(self.optimizers, share)
-        for optimizer in self.optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
-        self.working.refresh()
+        for _ in self.team.each(take_step, self.optimizers):
+            pass
+        self.refresh()
         return loss
 
     def collect_gradients(self, step: int) -> float:
         """Forward and back through the step's batch, in as many parts as the recipe says; returns the mean loss."""
-        self.working.network.train()
         loss, parts = 0.0, self.recipe.schedule.accumulation
         for part in range(parts):
-            batch = self.batch_at(step, part)
-            hidden = self.forward(batch.inputs, batch.visible)
-            part_loss = mean_loss(hidden, self.working.network.head_weight, batch.targets) / parts
-            part_loss.backward()  # type: ignore[no-untyped-call]
-            loss += part_loss.item()
-        self.working.hand_over_gradients()
+            losses = self.team.each(partial(self.learn, step, part), enumerate(self.shares_of(step, part)))
+            loss += sum(losses) / parts
+            for copy in self.copies:
+                copy.hand_over_gradients()
         return loss
+
+    def learn(self, step: int, part: int, share: tuple[int, Batch]) -> float:
+        """One worker's share: forward and back through its rows; returns its part of the mean loss."""
+        worker, batch = share
+        network, shares = self.copies[worker].network, len(self.copies)
+        network.train()
+        seed_dropout(network, f"{self.recipe.seed}/{step}/{part}/{worker}")
+        hidden = self.forwards[worker](batch.inputs, batch.visible)
+        loss = mean_loss(hidden, network.head_weight, batch.targets) / shares
+        (loss / self.recipe.schedule.accumulation).backward()  # type: ignore[no-untyped-call]
+        return loss.item()
+
+    def shares_of(self, step: int, part: int) -> list[Batch]:
+        """One part of a step's batch, its rows dealt out to the workers."""
+        batch, workers = self.batch_at(step, part), len(self.copies)
+        visible = [None] * workers if batch.visible is None else batch.visible.chunk(workers)
+        rows = zip(batch.inputs.chunk(workers), batch.targets.chunk(workers), visible, strict=True)
+        return [Batch(*row) for row in rows]
 
     def batch_at(self, step: int, part: int) -> Batch:
         """One part of a step's batch, on the recipe's device."""
         batch, device = self.batches.at(step, part), self.recipe.engine.device
         visible = None if batch.visible is None else batch.visible.to(device)
         return Batch(batch.inputs.to(device), batch.targets.to(device), visible)
+
+    def refresh(self) -> None:
+        """Give the working copies the present weights."""
+        for _ in self.team.each(WorkingCopy.refresh, self.copies):
+            pass
+
+
+def take_step(optimizer: torch.optim.Optimizer) -> None:
+    """Let the parameters step, and forget the gradients."""
+    optimizer.step()
+    optimizer.zero_grad()
 
 
 class NotFinite(Exception):

@@ -7,7 +7,7 @@ takes a whole matrix's average gradient and makes it as good as orthogonal, so t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -92,26 +92,36 @@ def same_shape(parameters: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
     return [groups[shape] for shape in sorted(groups)]
 
 
-def optimizers_for(network: nn.Module, recipe: OptimizerRecipe) -> list[torch.optim.Optimizer]:
-    """The optimizers of a recipe; every group knows its full rate as `full_rate`."""
-    roles: dict[str, list[nn.Parameter]] = defaultdict(list)
-    for _, parameter, declaration in declared_parameters(network):
-        roles[declaration.role].append(parameter)
-    rates = {"embedding": recipe.embedding_rate, "head": recipe.head_rate, "vector": recipe.vector_rate}
-    groups: list[dict[str, Any]] = [
-        {"params": roles[role], "lr": rate, "weight_decay": 0.0} for role, rate in rates.items() if roles[role]
-    ]
+def optimizers_for(network: nn.Module, recipe: OptimizerRecipe, workers: int = 1) -> list[torch.optim.Optimizer]:
+    """The optimizers of a recipe, for each worker those of its own parameters; groups know their full rate."""
     optimizers: list[torch.optim.Optimizer] = []
-    if recipe.matrices == "muon":
-        muon = Muon(roles["matrix"], lr=recipe.matrix_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
-        optimizers.append(muon)
-    else:
-        groups.append({"params": roles["matrix"], "lr": recipe.matrix_rate, "weight_decay": recipe.weight_decay})
-    optimizers.append(torch.optim.AdamW(groups, betas=(recipe.beta1, recipe.beta2), eps=1e-8, fused=True))
+    parameters = sorted(declared_parameters(network), key=lambda named: (named[2].role, named[1].shape))
+    for worker in range(workers):
+        roles: dict[str, list[nn.Parameter]] = defaultdict(list)
+        for _, parameter, declaration in parameters[worker::workers]:
+            roles[declaration.role].append(parameter)
+        optimizers += optimizers_of_roles(roles, recipe)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["full_rate"] = group["lr"]
     return optimizers
+
+
+def optimizers_of_roles(
+    roles: Mapping[str, list[nn.Parameter]], recipe: OptimizerRecipe
+) -> Iterator[torch.optim.Optimizer]:
+    """Muon or AdamW for the matrices, AdamW for everything else; only the matrices are made to decay."""
+    rates = {"embedding": recipe.embedding_rate, "head": recipe.head_rate, "vector": recipe.vector_rate}
+    groups: list[dict[str, Any]] = [
+        {"params": roles[role], "lr": rate, "weight_decay": 0.0} for role, rate in rates.items() if role in roles
+    ]
+    matrices, decay = roles.get("matrix"), recipe.weight_decay
+    if matrices and recipe.matrices == "muon":
+        yield Muon(matrices, lr=recipe.matrix_rate, momentum=recipe.momentum, weight_decay=decay)
+    elif matrices:
+        groups.append({"params": matrices, "lr": recipe.matrix_rate, "weight_decay": decay})
+    if groups:
+        yield torch.optim.AdamW(groups, betas=(recipe.beta1, recipe.beta2), eps=1e-8, fused=True)
 
 
 def set_rate(optimizers: Iterable[torch.optim.Optimizer], share: float) -> None:

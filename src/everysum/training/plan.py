@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from everysum import machine
 from everysum.data.token_files import TokenFiles
@@ -31,6 +30,7 @@ STEPS_SHARE = 0.94
 """How much of the training time goes into steps, the rest being looks, samples and checkpoints."""
 SAVING_SECONDS = 0.5
 WORTH_COMPILING_SECONDS = 240.0
+MOST_WORKERS = 8
 MOST_EPOCHS = 6
 """How often a text is worth being seen: after that a network learns it by heart and gets no better elsewhere."""
 
@@ -173,7 +173,19 @@ def draft(situation: Situation, wishes: Mapping[str, Any]) -> Recipe:
             "threads": torch.get_num_threads(),
         },
     }
-    return validated(merged(values, wishes))
+    recipe = validated(merged(values, wishes))
+    if "workers" in wishes.get("engine", {}):
+        return recipe
+    return validated(merged(recipe.model_dump(), {"engine": {"workers": chosen_workers(recipe)}}))
+
+
+def chosen_workers(recipe: Recipe) -> int:
+    """As many as share a batch's windows evenly, up to the threads and to where adding up gradients begins to cost."""
+    if recipe.engine.device != "cpu" or recipe.engine.compiled:
+        return 1
+    rows = recipe.schedule.batch_size // recipe.schedule.accumulation
+    most = min(recipe.engine.threads, MOST_WORKERS)
+    return next(workers for workers in range(most, 0, -1) if workers == 1 or rows % workers == 0)
 
 
 def faster_attention(recipe: Recipe) -> str:
@@ -183,18 +195,18 @@ def faster_attention(recipe: Recipe) -> str:
     head_size = network.head_size if network.kind == "llama" else network.width // network.heads
     shape = (rows, network.heads, network.context_length, head_size)
 
-    def measure(name: str) -> float:
-        dtype = getattr(torch, engine.dtype)
-        query, key, value = (torch.randn(shape, device=engine.device, dtype=dtype).requires_grad_() for _ in range(3))
+    dtype = getattr(torch, engine.dtype)
+    parts = [torch.randn(shape, device=engine.device, dtype=dtype).requires_grad_() for _ in range(3)]
 
-        def there_and_back() -> Tensor:
-            mixed = ENGINES[name](query, key, value, None)
-            mixed.sum().backward()  # type: ignore[no-untyped-call]
-            return mixed
+    def seconds(name: str) -> float:
+        began = time.perf_counter()
+        ENGINES[name](*parts, None).sum().backward()  # type: ignore[no-untyped-call]
+        machine.synchronize(engine.device)()
+        return time.perf_counter() - began
 
-        return machine.median_seconds(there_and_back, machine.synchronize(engine.device), times=3)
-
-    return min(ENGINES, key=measure)
+    # they take turns, and the fastest of each counts: what else goes on here makes a turn slower, never faster
+    turns = [{name: seconds(name) for name in ENGINES} for _ in range(6)]
+    return min(ENGINES, key=lambda name: min(turn[name] for turn in turns[1:]))
 
 
 def may_pay_to_compile(recipe: Recipe, seconds_left: float) -> bool:

@@ -8,45 +8,44 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from everysum.layers.layer import declared_parameters
 from everysum.models.network import Network
 
 
 class WorkingCopy:
-    """The network that computes (`network`), and the originals that learn.
+    """A network that computes with the weights of the original and collects gradients of its own.
 
     Matrices and vectors are copied in `dtype`. Embedding and head stay as precise as they are: the gradient of a common
-    token's row is a sum of hundreds of small ones. In the originals' own precision nothing is copied.
+    token's row is a sum of hundreds of small ones. What keeps its precision is not copied: its numbers are shared.
     """
 
     def __init__(self, original: Network, dtype: torch.dtype) -> None:
-        self.network = original
-        self.pairs: list[tuple[Tensor, Tensor]] = []
-        if dtype == original.dtype:
-            return
         self.network = copy.deepcopy(original)
-        originals = {name: parameter for name, parameter, _ in declared_parameters(original)}
-        for name, parameter, declaration in declared_parameters(self.network):
-            if declaration.role in ("embedding", "head"):
-                module, _, last = name.rpartition(".")
-                setattr(self.network.get_submodule(module), last, originals[name])
-            else:
-                parameter.data = parameter.data.to(dtype)
-                self.pairs.append((originals[name], parameter))
+        self.pairs: list[tuple[Tensor, Tensor]] = []
+        originals = dict(original.named_parameters())
+        for name, _, declaration in list(declared_parameters(self.network)):
+            shared = declaration.role in ("embedding", "head")
+            numbers = originals[name].detach()
+            working = nn.Parameter(numbers if shared else numbers.to(dtype))
+            module, _, last = name.rpartition(".")
+            setattr(self.network.get_submodule(module), last, working)
+            self.pairs.append((originals[name], working))
 
     @torch.no_grad()
     def hand_over_gradients(self) -> None:
-        """Give the originals the gradients that the copies have collected, and let the copies collect anew."""
+        """Add what this copy has collected to the gradients of the originals, and let it collect anew."""
         for original, working in self.pairs:
             assert working.grad is not None
-            original.grad = working.grad.to(original.dtype)
+            gradient = working.grad.to(original.dtype)
+            original.grad = gradient if original.grad is None else original.grad.add_(gradient)
             working.grad = None
 
     @torch.no_grad()
     def refresh(self) -> None:
         """Round the originals into the copies, after a step."""
-        if self.pairs:
-            originals, working = zip(*self.pairs, strict=True)
+        copied = [pair for pair in self.pairs if pair[0].data_ptr() != pair[1].data_ptr()]
+        if copied:
+            originals, working = zip(*copied, strict=True)
             torch._foreach_copy_(list(working), list(originals))

@@ -18,6 +18,7 @@ from everysum.data.text import find_texts, survey
 from everysum.data.token_files import TokenFiles, prepare_tokens
 from everysum.errors import InputError, OutputError, TrainingError, UsageError
 from everysum.files import make_folder, sweep_temporary, write_json
+from everysum.parallel import use_cores
 from everysum.tokenizers import load_tokenizer, train_tokenizer
 from everysum.tokenizers.tokenizer import Tokenizer
 from everysum.training import plan
@@ -78,7 +79,7 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     wishes = merged(wishes, {"minutes": minutes, "engine": {"device": device}, "text": {"sha256": digest}})
     recipe = plan.draft(plan.Situation(size.bytes, left, device), wishes)
     refuse_impossible(recipe)
-    torch.set_num_threads(recipe.engine.threads)
+    use_cores(recipe.engine.threads // recipe.engine.workers)
 
     progress.stage("learning the vocabulary")
     tokenizer = learned_tokenizer(recipe)
@@ -178,18 +179,12 @@ def fitted(recipe: Recipe, tokens: TokenFiles, wishes: Mapping[str, Any]) -> Rec
 
 def batches_of(recipe: Recipe, tokens: TokenFiles) -> Batches:
     """The training batches of a recipe."""
-    schedule = recipe.schedule
-    if schedule.batch_size % schedule.accumulation:
-        raise UsageError(
-            f"a batch of {schedule.batch_size} cannot be computed in {schedule.accumulation} equal parts",
-            wanted="schedule.accumulation to divide schedule.batch_size",
-        )
     return Batches(
         tokens.train,
         seed=recipe.seed,
-        batch_size=schedule.batch_size // schedule.accumulation,
+        batch_size=recipe.schedule.batch_size // recipe.schedule.accumulation,
         context_length=recipe.network.context_length,
-        accumulation=schedule.accumulation,
+        accumulation=recipe.schedule.accumulation,
     )
 
 
@@ -224,7 +219,7 @@ def planned(
 
     seconds = measured(recipe)
     if "compiled" not in wished and plan.may_pay_to_compile(recipe, seconds_left):
-        compiled = with_engine(recipe, compiled=True)
+        compiled = with_engine(recipe, compiled=True, workers=1)
         if (compiled_seconds := measured(compiled)) < seconds:
             recipe, seconds = compiled, compiled_seconds
     seconds_left -= time.monotonic() - began
@@ -262,6 +257,18 @@ def refuse_impossible(recipe: Recipe) -> None:
     """Sizes that do not go together are refused by the network itself, laid out here without memory."""
     with torch.device("meta"):
         design(recipe.network, recipe.tokenizer.vocabulary_size, recipe.engine.attention)
+    rows, accumulation, engine = recipe.schedule.batch_size, recipe.schedule.accumulation, recipe.engine
+    if rows % accumulation:
+        raise UsageError(
+            f"a batch of {rows} cannot be computed in {accumulation} equal parts",
+            wanted="schedule.accumulation to divide schedule.batch_size",
+        )
+    if rows // accumulation % engine.workers or engine.threads < engine.workers:
+        raise UsageError(
+            f"{rows // accumulation} windows cannot be shared out evenly to {engine.workers} workers "
+            f"of {engine.threads} threads",
+            wanted="engine.workers to divide the windows that are computed at once, and no more workers than threads",
+        )
 
 
 def refuse_short(size: int, paths: Sequence[Path]) -> None:

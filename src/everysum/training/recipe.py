@@ -127,6 +127,9 @@ class Engine(Section):
     device: str = "cpu"
     dtype: Literal["float32", "bfloat16"] = "float32"
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Cores to use, in all."""
+    workers: Annotated[int, Field(ge=1, le=1024)] = 1
+    """In how many shares a batch is computed side by side, with threads / workers cores for each."""
     attention: Literal["written_out", "fused"] = "fused"
     compiled: bool = False
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -22,6 +21,7 @@ from everysum.files import commit_folder, remove, sweep_temporary, write_json
 from everysum.generation.generate import generate
 from everysum.generation.sampling import Sampling
 from everysum.layers.layer import parameter_count
+from everysum.parallel import cores_restored
 from everysum.pretrained.folder import save_network
 from everysum.training.build import build_network
 from everysum.training.checkpoint import Checkpoints, circumstances, load_checkpoint
@@ -42,13 +42,14 @@ SAMPLE_TOKENS = 48
 
 def train(request: Request, progress: Progress) -> Result:
     """Train a network on texts, from a request to a finished model folder."""
-    prepared = prepare(request, progress)
-    return Run(prepared, progress, request.seconds_before).go()
+    with cores_restored():
+        return Run(prepare(request, progress), progress, request.seconds_before).go()
 
 
 def resume(folder: Path, progress: Progress, seconds_before: float = 0.0) -> Result:
     """Go on with a run that was stopped, from its newest good checkpoint, or from its recipe when it has none."""
-    return Run(reopened(folder, progress), progress, seconds_before).go()
+    with cores_restored():
+        return Run(reopened(folder, progress), progress, seconds_before).go()
 
 
 class Run:
@@ -58,7 +59,6 @@ class Run:
         self.began = time.monotonic() - seconds_before
         self.folder, self.recipe = prepared.folder, prepared.recipe
         self.tokenizer, self.tokens, self.progress = prepared.tokenizer, prepared.tokens, progress
-        torch.set_num_threads(self.recipe.engine.threads)
         machine.keep_freed_memory()
         network = build_network(self.recipe, self.tokenizer.vocabulary_size)
         self.trainer = Trainer(network, self.recipe, prepared.batches())
@@ -109,8 +109,10 @@ class Run:
         """The loss on held-out text, on all of it or a quick look."""
         if len(self.tokens.held_out) < 2:
             return
-        network, stride = self.trainer.working.network, self.recipe.network.context_length if most else None
-        measured = evaluate_tokens(network, self.tokens.held_out, self.sizes, stride=stride, most=most)
+        network, stride = self.trainer.working, self.recipe.network.context_length if most else None
+        measured = evaluate_tokens(
+            network, self.tokens.held_out, self.sizes, stride=stride, most=most, team=self.trainer.team
+        )
         if not math.isfinite(measured.loss):
             self.give_up(NotFinite(step, measured.loss, math.nan))
         self.held_out.append(measured)
@@ -119,7 +121,7 @@ class Run:
 
     def sample(self, step: int) -> None:
         """A little of the model's own text, from the start of a text."""
-        network = self.trainer.working.network.eval()
+        network = self.trainer.working.eval()
         prompt = [self.tokenizer.end_of_text]
         count = min(SAMPLE_TOKENS, network.context_length - 1)
         sampling = Sampling(temperature=0.8, top_k=50)
@@ -147,7 +149,7 @@ class Run:
         if newest is None:
             return 0
         state = load_checkpoint(newest, self.trainer.network, self.trainer.optimizers)
-        self.trainer.working.refresh()
+        self.trainer.refresh()
         self.log_length = state["log_length"]
         then, now = state["circumstances"], circumstances()
         if changed := [f"{key} {then.get(key)} → {now[key]}" for key in now if then.get(key) != now[key]]:
