@@ -206,11 +206,14 @@ def resident_bytes() -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not tell how much memory is used")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ten_thousand_steps_use_no_more_memory_than_two_thousand(tmp_path: Path, workers: int) -> None:
     engine = {"dtype": "bfloat16", "threads": workers, "workers": workers}
-    trainer = trainer_of(tmp_path, {"engine": engine, "network": {"dropout": 0.1}, "schedule": {"steps": 10_000}})
+    network = {"width": 16, "layers": 1, "inner_width": 16, "context_length": 8, "dropout": 0.1}
+    schedule = {"steps": 10_000, "batch_size": 4}
+    trainer = trainer_of(tmp_path, {"engine": engine, "network": network, "schedule": schedule})
     found = []
     with cores_restored():
         for step in range(10_000):

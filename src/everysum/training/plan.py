@@ -196,11 +196,11 @@ def faster_attention(recipe: Recipe) -> str:
     shape = (rows, network.heads, network.context_length, head_size)
 
     dtype = getattr(torch, engine.dtype)
-    parts = [torch.randn(shape, device=engine.device, dtype=dtype).requires_grad_() for _ in range(3)]
+    query, key, value = (torch.randn(shape, device=engine.device, dtype=dtype).requires_grad_() for _ in range(3))
 
     def seconds(name: str) -> float:
         began = time.perf_counter()
-        ENGINES[name](*parts, None).sum().backward()  # type: ignore[no-untyped-call]
+        ENGINES[name](query, key, value, None).sum().backward()  # type: ignore[no-untyped-call]
         machine.synchronize(engine.device)()
         return time.perf_counter() - began
 
