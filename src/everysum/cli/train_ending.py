@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WIDEST = 96
 DEMO_PROMPT = "Humpty Dumpty"
 DEMO_TOKENS = 120
+DEMO_TEMPERATURE = 0.5
 
 
 def ending(result: Result, width: int) -> list[Text]:
@@ -92,8 +93,9 @@ def demonstration(folder: Path, width: int) -> list[Text]:
     """What the finished model makes of a prompt."""
     from everysum.model import load
 
-    text = load(folder).generate(DEMO_PROMPT, tokens=DEMO_TOKENS, seed=1)
-    command = f'everysum generate {shlex.quote(str(folder))} "{DEMO_PROMPT}" --tokens {DEMO_TOKENS} --seed 1'
+    text = load(folder).generate(DEMO_PROMPT, tokens=DEMO_TOKENS, temperature=DEMO_TEMPERATURE, seed=1)
+    options = f"--tokens {DEMO_TOKENS} --temperature {DEMO_TEMPERATURE} --seed 1"
+    command = f'everysum generate {shlex.quote(str(folder))} "{DEMO_PROMPT}" {options}'
     return [
         Text(),
         Text(f"$ {command}", "cyan", no_wrap=True),

@@ -26,7 +26,7 @@ from everysum.pretrained.folder import save_network
 from everysum.training.build import build_network
 from everysum.training.checkpoint import Checkpoints, circumstances, load_checkpoint
 from everysum.training.evaluation import Measurement, evaluate_tokens, token_sizes
-from everysum.training.log import Log, read_log
+from everysum.training.log import LOG, Log, read_log
 from everysum.training.loop import NotFinite, Trainer
 from everysum.training.loss import untrained_loss
 from everysum.training.prepare import Prepared, Request, prepare, reopened
@@ -42,21 +42,23 @@ SAMPLE_TOKENS = 48
 
 def train(request: Request, progress: Progress) -> Result:
     """Train a network on texts, from a request to a finished model folder."""
+    began = time.monotonic() - request.seconds_before
     with cores_restored():
-        return Run(prepare(request, progress), progress, request.seconds_before).go()
+        return Run(prepare(request, progress), progress, began).go()
 
 
 def resume(folder: Path, progress: Progress, seconds_before: float = 0.0) -> Result:
     """Go on with a run that was stopped, from its newest good checkpoint, or from its recipe when it has none."""
+    began = time.monotonic() - seconds_before
     with cores_restored():
-        return Run(reopened(folder, progress), progress, seconds_before).go()
+        return Run(reopened(folder, progress), progress, began).go()
 
 
 class Run:
     """One run in its folder."""
 
-    def __init__(self, prepared: Prepared, progress: Progress, seconds_before: float) -> None:
-        self.began = time.monotonic() - seconds_before
+    def __init__(self, prepared: Prepared, progress: Progress, began: float) -> None:
+        self.began = began
         self.folder, self.recipe = prepared.folder, prepared.recipe
         self.tokenizer, self.tokens, self.progress = prepared.tokenizer, prepared.tokens, progress
         machine.keep_freed_memory()
@@ -74,12 +76,17 @@ class Run:
         """Every step that is left, then the model folder."""
         first = self.restored()
         self.progress.planned(self.recipe, self.facts(first))
-        with stop_signals() as stopped_by, self.log_continued() as self.log:
-            began = self.last_saved = time.monotonic()
-            for step in range(first, self.recipe.schedule.steps):
-                self.take(step, began, first)
-                if stopped_by:
-                    self.stop(step + 1, stopped_by[0])
+        steps = self.recipe.schedule.steps
+        with self.log_continued() as self.log:
+            with stop_signals() as stopped_by:
+                began = self.last_saved = time.monotonic()
+                for step in range(first, steps):
+                    self.take(step, began, first)
+                    if stopped_by:
+                        self.stop(step + 1, stopped_by[0])
+                if first < steps:
+                    self.save(steps)
+            # from here on nothing is lost, whatever ends the process
             return self.finish()
 
     def take(self, step: int, began: float, first: int) -> None:
@@ -155,6 +162,9 @@ class Run:
         if changed := [f"{key} {then.get(key)} → {now[key]}" for key in now if then.get(key) != now[key]]:
             self.progress.warned(f"not promised to repeat every bit: {', '.join(changed)}")
         step: int = state["step"]
+        log = self.folder / LOG
+        if step == self.recipe.schedule.steps and (self.folder / "model.safetensors").is_file() and log.is_file():
+            self.ended, self.log_length = True, log.stat().st_size
         return step
 
     def set_aside(self, checkpoint: Path, problem: ModelFolderError) -> None:
@@ -173,7 +183,6 @@ class Run:
                 self.losses.append(line["loss"])
             elif "held_out" in line:
                 self.held_out.append(Measurement.from_json(line["held_out"]))
-            self.ended = "sample" in line and line["step"] == self.recipe.schedule.steps
         try:
             yield log
         finally:
@@ -200,7 +209,7 @@ class Run:
             self.progress.stage("measuring on held-out text")
             self.measure(steps)
             self.sample(steps)
-            self.save(steps)
+            self.log.length()
         self.progress.stage("saving the model")
         save_network(self.trainer.network, self.folder, end_of_text=self.tokenizer.end_of_text)
         self.tokenizer.save(self.folder)
@@ -232,7 +241,8 @@ class Run:
                 tensors |= {f"inputs.{part}": batch.inputs, f"targets.{part}": batch.targets}
             save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / "batch.safetensors")
             write_json(temporary / "problem.json", {"problem": str(problem), "step": problem.step + 1})
-        self.save(problem.step)
+        if all(bool(parameter.isfinite().all()) for parameter in self.trainer.parameters):
+            self.save(problem.step)
         raise TrainingError(
             "the loss is no longer a finite number; the run stopped before the update",
             came=str(problem),
