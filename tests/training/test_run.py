@@ -355,15 +355,18 @@ class Breaker(Listener):
 
     run: Run
 
-    def __init__(self, after: int) -> None:
+    def __init__(self, after: int, value: float = math.nan) -> None:
         super().__init__()
-        self.after = after
+        self.after, self.value = after, value
 
     def stepped(self, line: StepLine) -> None:
         super().stepped(line)
         if line.step == self.after:
             with torch.no_grad():
-                self.run.trainer.network.token_embedding.weight.fill_(math.nan)
+                network = self.run.trainer.network
+                broken = network.token_embedding if math.isnan(self.value) else network.output
+                assert broken is not None
+                broken.weight.fill_(self.value)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -390,10 +393,20 @@ def test_a_loss_that_is_no_number_stops_the_run_before_the_update(text: Path, tm
         assert torch.equal(saved[f"inputs.{part}"], batch.inputs)
         assert torch.equal(saved[f"targets.{part}"], batch.targets)
     assert [line.step for line in breaker.steps] == [1, 2, 3, 4]
-    weights = load_file(out / "checkpoints" / "step-00000004" / "model.safetensors")
-    others = [tensor for name, tensor in weights.items() if name != "token_embedding.weight"]
-    assert all(tensor.isfinite().all() for tensor in others)
     assert not (out / "model.safetensors").exists()
+    # weights that are no numbers must not become the newest checkpoint
+    assert not (out / "checkpoints" / "step-00000004").exists()
+
+
+def test_before_a_step_that_fails_the_weights_are_saved_as_they_were(text: Path, tmp_path: Path) -> None:
+    out, largest = tmp_path / "run", 3e38
+    breaker = Breaker(after=4, value=largest)
+    breaker.run = Run(prepared_run(text, out, {"schedule": {"evaluate_every": 9, "sample_every": 9}}), breaker, 0.0)
+    with pytest.raises(TrainingError, match="came: step 5: loss"):
+        breaker.run.go()
+    weights = load_file(out / "checkpoints" / "step-00000004" / "model.safetensors")
+    assert all(tensor.isfinite().all() for tensor in weights.values())
+    assert (weights["output.weight"] == torch.tensor(largest)).all()
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from everysum.parallel import Team
 from everysum.tokenizers.tokenizer import Tokenizer
 from everysum.training.loss import token_losses
 
-POSITIONS_AT_ONCE = 4096
+POSITIONS_AT_ONCE = 2048
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ def evaluate_tokens(
 ) -> Measurement:
     """Score a token file, `sizes` being the bytes of each token of the vocabulary (see `token_sizes`).
 
-    `stride` is half the context when not given; `most` stops after about so many tokens (a quick look); a `team` scores
-    several batches side by side, which changes nothing in the result.
+    `stride` is half the context when not given; `most` scores only about so many tokens, spread evenly (a quick look);
+    a `team` scores several batches side by side, which changes nothing in the result.
 
     Raises InputError when the text has no token to predict.
     """
@@ -80,10 +81,14 @@ def evaluate_tokens(
     was_training = network.training
     network.eval()
     total, count, seen_bytes = 0.0, 0, 0
-    batches = evaluation_batches(tokens, window, stride, max(1, POSITIONS_AT_ONCE // window))
+    rows = max(1, POSITIONS_AT_ONCE // window)
+    batches: Iterable[EvaluationBatch] = evaluation_batches(tokens, window, stride, rows)
+    if most is not None:
+        count_of_batches = math.ceil(len(tokens) / (rows * stride))
+        enough = min(count_of_batches, math.ceil(most / (rows * stride)))
+        every = count_of_batches // enough
+        batches = islice(batches, 0, every * enough, every)
     for losses, targets in (team or Team(1)).each(partial(score, network), batches):
-        if most is not None and count >= most:
-            break
         total += float(losses.sum(dtype=torch.float64))
         count += len(targets)
         seen_bytes += int(sizes[targets].sum())

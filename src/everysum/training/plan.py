@@ -23,12 +23,17 @@ from everysum.training.recipe import Recipe, merged, validated
 
 DEFAULT_MINUTES = 5.0
 QUICK_LOOKS = 8
-"""How often a run measures itself on held-out text."""
+"""How often a run measures itself on held-out text, the last time included."""
+LOOKS_SHARE = 0.03
+"""How much of the work goes into these looks; scoring a token is a third of the work of learning from it."""
 SAMPLES = 4
-"""How often it shows text of its own."""
+"""How often it shows text of its own, the last time included, and"""
+SAMPLE_STEPS = 200
+"""at most once in so many steps."""
 STEPS_SHARE = 0.94
 """How much of the training time goes into steps, the rest being looks, samples and checkpoints."""
-SAVING_SECONDS = 0.5
+SAVING_SECONDS = 1.0
+"""What the last checkpoint, the last sample and the model folder take, and Python to begin and end."""
 WORTH_COMPILING_SECONDS = 240.0
 MOST_WORKERS = 8
 MOST_EPOCHS = 6
@@ -234,7 +239,8 @@ def with_steps(recipe: Recipe, wishes: Mapping[str, Any], steps: int) -> Recipe:
         "schedule": {
             "steps": steps,
             "evaluate_every": max(1, math.ceil(steps / QUICK_LOOKS)),
-            "sample_every": max(1, math.ceil(steps / SAMPLES)),
+            "evaluate_tokens": min(50_000, max(1, math.ceil(3 * LOOKS_SHARE / QUICK_LOOKS * steps * batch_tokens))),
+            "sample_every": max(1, math.ceil(steps / min(SAMPLES, max(1, steps // SAMPLE_STEPS)))),
         }
     }
     if recipe.optimizer.matrices == "muon":

@@ -116,7 +116,9 @@ class Schedule(Section):
     final_rate: Share = 0.0
     """The share of the rate that is left at the last step."""
     evaluate_every: Count
-    """Steps between measurements on the held-out text."""
+    """Steps between looks at the held-out text."""
+    evaluate_tokens: Count = 50_000
+    """About how many held-out tokens a look scores; the last measurement scores all."""
     sample_every: Count
     """Steps between samples of the model's own text."""
 

@@ -36,7 +36,6 @@ from everysum.training.verdict import verdict
 CHECKPOINT_SECONDS = 20.0
 CHECKPOINT_SHARE = 0.05
 """A checkpoint is saved every so many seconds, or seldomer where saving would take more than this share of the time."""
-QUICK_LOOK_TOKENS = 50_000
 SAMPLE_TOKENS = 48
 
 
@@ -104,7 +103,7 @@ class Run:
         self.progress.stepped(StepLine(done, schedule.steps, loss, positions / pace, pace * (schedule.steps - done)))
         if done < schedule.steps:
             if done % schedule.evaluate_every == 0:
-                self.measure(done, most=QUICK_LOOK_TOKENS)
+                self.measure(done, most=schedule.evaluate_tokens)
             if done % schedule.sample_every == 0:
                 self.sample(done)
             if time.monotonic() - self.last_saved > self.saving_interval:
@@ -215,9 +214,11 @@ class Run:
         self.tokenizer.save(self.folder)
         last = self.losses[-max(1, len(self.losses) // 10) :]
         train_loss = sum(last) / len(last)
-        losses = [measurement.loss for measurement in self.held_out]
-        said = verdict(train_loss, losses, untrained_loss(self.tokenizer.vocabulary_size))
         held_out = self.held_out[-1] if self.held_out else None
+        # looks at one part of the text with one stride can be compared with each other, the last measurement cannot
+        looks = [look.loss for look in self.held_out[:-1] if look.tokens == self.held_out[0].tokens]
+        untrained = untrained_loss(self.tokenizer.vocabulary_size)
+        said = verdict(train_loss, looks, held_out.loss if held_out else None, untrained)
         result = Result(self.folder, steps, time.monotonic() - self.began, train_loss, held_out, said)
         self.progress.finished(result)
         return result
