@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 export EVERYSUM_TEST_DATA ?= $(abspath ../shared/data)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+BENCHMARKS := start_up training_speed time_to_quality
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all check bench format clean
 
@@ -29,8 +31,8 @@ check: $(VENV)/.dev  ## format, lint, types, import floors, and that the wheel w
 	$(BIN)/python tools/check_floors.py
 	$(BIN)/python tools/check_wheel.py
 
-bench: $(VENV)/.dev  ## every benchmark, the peer in the same run; results go to results/
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+bench: $(VENV)/.dev  ## every benchmark, the peer in the same run (about a quarter of an hour)
+	@for name in $(BENCHMARKS); do echo "== benchmarks/$$name.py"; $(BIN)/python "benchmarks/$$name.py" || exit 1; done
 
 format: $(VENV)/.dev  ## put every file into the house's format
 	$(BIN)/ruff format .

@@ -25,4 +25,6 @@ def test_data() -> Path:
     folder = os.environ.get("EVERYSUM_TEST_DATA")
     if not folder:
         pytest.skip("EVERYSUM_TEST_DATA is not set: no test material")
+    if not Path(folder).is_dir():
+        pytest.skip(f"EVERYSUM_TEST_DATA names {folder}, which is not there: no test material")
     return Path(folder)

@@ -115,11 +115,9 @@ def test_cutting_between_a_letter_and_white_space_cannot_change_the_tokens(conte
 
 
 def test_pieces_of_a_real_text_have_the_tokens_of_the_whole(
-    small_chunks: None, monkeypatch: pytest.MonkeyPatch
+    small_chunks: None, test_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if "EVERYSUM_TEST_DATA" not in os.environ:
-        pytest.skip("EVERYSUM_TEST_DATA is not set")
-    path = Path(os.environ["EVERYSUM_TEST_DATA"]) / "text" / "gutenberg" / "alice_11-0.txt"
+    path = test_data / "text" / "gutenberg" / "alice_11-0.txt"
     monkeypatch.setattr(text_module, "PIECE_CHARACTERS", 400)
     whole = path.read_bytes().decode("utf-8-sig")
     pieces = [text for text, _ in read_pieces([path])]

@@ -91,9 +91,9 @@ def test_transformers_opens_it_whatever_the_model(folder: Path, tokenizer: Token
 
 
 @pytest.fixture(scope="module")
-def gpt2(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def gpt2(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """GPT-2's published vocabulary and merges, saved as tokenizer.json by the tokenizers library."""
-    published = material / "tokenizers" / "gpt2"
+    published = test_data / "tokenizers" / "gpt2"
     vocabulary = json.loads((published / "encoder.json").read_text(encoding="utf-8"))
     lines = (published / "vocab.bpe").read_text(encoding="utf-8").splitlines()[1:]
     merges = [(left, right) for left, right in (line.split(" ") for line in lines)]
@@ -106,10 +106,10 @@ def gpt2(material: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_gpt2s_published_tokenizer_gives_its_published_ids(gpt2: Path, material: Path) -> None:
+def test_gpt2s_published_tokenizer_gives_its_published_ids(gpt2: Path, test_data: Path) -> None:
     tokenizer = load_tokenizer(gpt2)
     assert (tokenizer.kind, tokenizer.vocabulary_size, tokenizer.end_of_text) == ("byte_pair", 50257, 50256)
-    vectors = material / "vectors" / "tokenizers"
+    vectors = test_data / "vectors" / "tokenizers"
     facts = json.loads((vectors / "tiktoken_minbpe_llama2c_facts.json").read_text(encoding="utf-8"))
     with (vectors / "jtokkit_r50k_base_encodings.csv").open(encoding="utf-8", newline="") as file:
         rows = [(row["input"], ast.literal_eval(row["output"])) for row in csv.DictReader(file)]
@@ -127,8 +127,8 @@ def test_gpt2s_tokenizer_saved_by_us_is_the_same(gpt2: Path, tmp_path: Path, man
     assert original.encode(many_scripts).ids == copy.encode(many_scripts).ids == tokenizer.encode(many_scripts)
 
 
-def test_a_tokenizer_of_another_kind_is_refused_with_the_reason(material: Path) -> None:
-    path = material / "tokenizers" / "hf_json" / "tiny_bpe_tokenizer.json"
+def test_a_tokenizer_of_another_kind_is_refused_with_the_reason(test_data: Path) -> None:
+    path = test_data / "tokenizers" / "hf_json" / "tiny_bpe_tokenizer.json"
     with pytest.raises(ModelFolderError, match="came: a normalizer, or a model other than BPE") as refusal:
         load_tokenizer(path)
     assert str(path) in str(refusal.value)

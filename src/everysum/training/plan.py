@@ -34,7 +34,7 @@ STEPS_SHARE = 0.94
 """How much of the training time goes into steps, the rest being looks, samples and checkpoints."""
 SAVING_SECONDS = 1.0
 """What the last checkpoint, the last sample and the model folder take, and Python to begin and end."""
-WORTH_COMPILING_SECONDS = 240.0
+WORTH_COMPILING_SECONDS = 1200.0
 MOST_WORKERS = 8
 MOST_EPOCHS = 6
 """How often a text is worth being seen: after that a network learns it by heart and gets no better elsewhere."""
