@@ -7,6 +7,7 @@ the text has been cut into tokens, the steps that fit, from the measured time of
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -221,14 +222,18 @@ def may_pay_to_compile(recipe: Recipe, seconds_left: float) -> bool:
 
 
 def seconds_per_step(trainer: Trainer, budget: float) -> float:
-    """What a step takes, by taking some with a network that is then thrown away; the first ones do not count."""
+    """What a step takes, by taking some with a network that is then thrown away; the first ones do not count.
+
+    The median: another program that is busy for a moment must not make the whole run shorter.
+    """
     for step in range(3):
         trainer.step(step)
-    began, steps = time.perf_counter(), 0
-    while steps < 3 or time.perf_counter() - began < budget:
-        trainer.step(3 + steps)
-        steps += 1
-    return (time.perf_counter() - began) / steps
+    seconds: list[float] = []
+    while len(seconds) < 3 or sum(seconds) < budget:
+        began = time.perf_counter()
+        trainer.step(3 + len(seconds))
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds)
 
 
 def with_steps(recipe: Recipe, wishes: Mapping[str, Any], steps: int) -> Recipe:
