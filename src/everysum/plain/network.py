@@ -1,7 +1,7 @@
 """A network: layers of neurons, each of which is a number, the sum of all inputs times its weights.
 
-Its weights and biases are its parameters: training sets them. Computing the outputs from the inputs, layer by layer, is a
-forward pass. What inputs and outputs mean is not in the network: we say it.
+Its weights and biases are its parameters: training sets them. Computing the outputs from the inputs, layer by layer, is
+a forward pass. What inputs and outputs mean is not in the network: we say it.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ def logistic(number: Number) -> Number:
 def softmax(numbers: Sequence[Number], temperature: float = 1.0) -> Vector:
     """e^x of each, as shares of their sum. Two numbers get logistic(a − b) and logistic(b − a).
 
-    A temperature below 1 makes the likely likelier, one above 1 brings all chances together. The largest number is taken
-    from all of them first: that multiplies every e^x alike, so the shares stay, and none becomes too large to compute.
+    A temperature below 1 makes the likely likelier, one above 1 brings all chances together. The largest number is
+    taken from all of them first: every e^x becomes smaller alike, so the shares stay, and none is too large to compute.
     """
     if temperature <= 0:
         raise ValueError(
