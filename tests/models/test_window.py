@@ -13,7 +13,7 @@ from everysum.layers.layer import initialize, parameter_count
 from everysum.models.window import Window, continued, windows
 
 RHYME = "humpty dumpty sat on a wall"
-CHARACTERS = " abcdefghijklmnopqrstuvwxyz"
+CHARACTERS = "abcdefghijklmnopqrstuvwxyz "
 INPUTS = {"numbers": lambda: (AsNumber(), 1), "one_hot": lambda: (OneHot(27), 27), "embedding": lambda: learned(10)}
 
 
@@ -22,7 +22,7 @@ def learned(width: int) -> tuple[nn.Module, int]:
 
 
 def ids(text: str) -> Tensor:
-    """The space is 0, a is 1, b is 2, as in the article."""
+    """a is token 0 and the space is the last; as numbers that go in, a = 1 and the space = 27."""
     return torch.tensor([CHARACTERS.index(character) for character in text])
 
 
@@ -36,8 +36,7 @@ def network(kind: str, **changes: object) -> Window:
 
 
 def test_twelve_characters_become_twelve_numbers_or_a_hundred_and_twenty() -> None:
-    assert ids("humpty dumpt").tolist() == [8, 21, 13, 16, 20, 25, 0, 4, 21, 13, 16, 20]
-    assert AsNumber()(ids("humpty dumpt")).flatten().tolist() == [8, 21, 13, 16, 20, 25, 0, 4, 21, 13, 16, 20]
+    assert AsNumber()(ids("humpty dumpt")).flatten().tolist() == [8, 21, 13, 16, 20, 25, 27, 4, 21, 13, 16, 20]
     sizes = {kind: network(kind).network.layers[0].weight.shape[1] for kind in INPUTS}
     assert sizes == {"numbers": 12, "one_hot": 12 * 27, "embedding": 120}
 
@@ -61,7 +60,7 @@ def test_a_window_network_agrees_with_the_same_sums_in_plain_torch(kind: str) ->
     ours = randomized(network(kind, activation=ACTIVATIONS["relu"]))
     seen, _ = windows(ids(RHYME), 12)
     first, last = ours.network.layers
-    tables = {"numbers": torch.arange(27)[:, None], "one_hot": torch.eye(27)}
+    tables = {"numbers": torch.arange(1, 28)[:, None], "one_hot": torch.eye(27)}
     rows = (ours.tokens.weight if kind == "embedding" else tables[kind].double())[seen]
     inner = (rows.reshape(len(seen), -1) @ first.weight.T + first.bias).clamp(min=0)
     assert_same(ours(seen), inner @ last.weight.T + last.bias, 1e-11)

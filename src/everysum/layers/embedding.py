@@ -35,7 +35,7 @@ class OneHot(Layer):
 
 
 class AsNumber(Layer):
-    """Each id as the one number that it is, a = 1, b = 2, …: the article's first input, for which b is twice a."""
+    """Each id as one number, the first of the alphabet as 1: the article's a = 1, b = 2, …, for which b is twice a."""
 
     def forward(self, ids: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch 1"]:
-        return ids[..., None].to(torch.get_default_dtype())
+        return (ids[..., None] + 1).to(torch.get_default_dtype())
