@@ -12,6 +12,7 @@ from everysum.plain.vector import Matrix, added
 
 Layer = Callable[[Matrix], Matrix]
 """From the vectors at all positions to new ones: attention, feed-forward, or a normalization of each."""
+Wiring = Callable[[Matrix, Layer, Layer], Matrix]
 
 
 def residual(hidden: Matrix, layer: Layer) -> Matrix:
@@ -29,4 +30,4 @@ def post_norm(hidden: Matrix, normalization: Layer, layer: Layer) -> Matrix:
     return normalization(residual(hidden, layer))
 
 
-WIRINGS = {"pre_norm": pre_norm, "post_norm": post_norm}
+WIRINGS: dict[str, Wiring] = {"pre_norm": pre_norm, "post_norm": post_norm}
