@@ -24,6 +24,7 @@ Only Python's standard library is used, so that every step can be followed to it
     residual       adding to what flows past
     normalization  numbers on a common scale
     dropout        training with parts missing
+    overfitting    learning by heart, made visible, and dropout against it
     heads          several attentions side by side
     positions      telling a network what stands where
     activation     other bends than ReLU
