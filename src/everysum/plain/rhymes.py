@@ -11,13 +11,12 @@ from everysum.plain.training import Progress, descend, falling, parameters
 RHYMES = """\
 a little snail in a little shell
 went up the hill to ring the bell
-the bell said ding the bell said dong
-and all the hill went home along
 
 a little cat in a little boat
 went down the hill to find a goat
-the goat said mew the cat said moo
-and so they went to find a shoe
+
+a little duck in a little hat
+went to the well and there it sat
 """
 ALPHABET = "".join(sorted(set(RHYMES)))
 
@@ -26,7 +25,7 @@ def as_token_ids(text: str) -> list[int]:
     return [ALPHABET.index(character) for character in text]
 
 
-def learn_rhymes(*, steps: int = 1200, seed: int = 1, progress: Progress | None = None) -> GPT:
+def learn_rhymes(*, steps: int = 1500, seed: int = 1, progress: Progress | None = None) -> GPT:
     """Each step learns from 17 characters somewhere in the rhymes: 16 positions, each with the one that comes next."""
     random = Random(seed)
     network = random_gpt(len(ALPHABET), random, context_length=16, width=16, layers=1, heads=2, inner_width=32)
@@ -36,7 +35,7 @@ def learn_rhymes(*, steps: int = 1200, seed: int = 1, progress: Progress | None 
         start = random.randrange(len(text) - length + 1)
         return network.loss(text[start : start + length])
 
-    descend(loss_at, parameters(network), steps=steps, rate=falling(0.3, steps), progress=progress)
+    descend(loss_at, parameters(network), steps=steps, rate=falling(0.25, steps), progress=progress)
     return network
 
 
