@@ -166,6 +166,13 @@ def test_descent_follows_torchs() -> None:
     assert losses == pytest.approx(expected, abs=1e-9)
 
 
+def test_a_parameter_that_a_step_does_not_use_does_not_move() -> None:
+    """Its gradient from the step before is past."""
+    x, y = Number(1), Number(1)
+    descend(lambda step: [x * 3, y * 2][step], [x, y], steps=2, rate=steady(0.1))
+    assert (x.value, y.value) == (pytest.approx(0.7), 0.8)
+
+
 def test_the_rate_may_fall_to_nothing() -> None:
     assert [falling(0.4, 4)(step) for step in range(4)] == [0.4, pytest.approx(0.3), 0.2, pytest.approx(0.1)]
     assert {steady(0.4)(step) for step in range(4)} == {0.4}
