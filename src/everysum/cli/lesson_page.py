@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-import everysum
 from everysum.cli.curve import draw_curve
 from everysum.cli.terminal import bar, printable
 
@@ -240,5 +239,5 @@ def quoted(assignment: str) -> str:
 
 def shortest_path(file: str) -> str:
     """Where a file of this package lies, seen from here."""
-    path = Path(everysum.__file__).parent.parent / file
+    path = Path(__file__).parents[2] / file
     return min(str(path), os.path.relpath(path), key=len)

@@ -122,8 +122,9 @@ def in_torch(characters: Tensor, first: Tensor, bias: Tensor, second: Tensor, la
     from everysum.models.window import Window
 
     network = Window(
-        AsNumber(), 1, window=12, hidden_width=len(bias), vocabulary_size=27, activation=torch.relu
-    ).double()
+        AsNumber(), 1, window=12, hidden_width=len(bias),
+        vocabulary_size=27, activation=torch.relu,
+    ).double()  # fmt: skip
     hidden, output = network.network.layers
     hidden.weight.data, hidden.bias.data = first, bias
     output.weight.data, output.bias.data = second, last

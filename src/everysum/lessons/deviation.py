@@ -56,7 +56,8 @@ def teach(given: Given, progress: Progress) -> Iterator[Block]:
 def in_torch(numbers: Tensor) -> Tensor:
     import torch
 
-    return torch.stack([numbers.mean(), numbers.var(correction=0), numbers.std(correction=0)])
+    spread = numbers.var(correction=0), numbers.std(correction=0)
+    return torch.stack([numbers.mean(), *spread])
 
 
 CHAPTER = Chapter(

@@ -145,8 +145,8 @@ def in_torch(weights: Tensor, token_ids: list[int]) -> Tensor:
     from everysum.models.gpt import GPT
 
     network = GPT(
-        vocabulary_size=len(ALPHABET), context_length=16, width=16,
-        layers=1, heads=2, inner_width=32, activation="relu", tied=False,
+        vocabulary_size=len(ALPHABET), context_length=16, width=16, heads=2,
+        layers=1, inner_width=32, activation="relu", tied=False,
     ).double()  # fmt: skip
     torch.nn.utils.vector_to_parameters(weights, network.parameters())
     hidden = network(torch.tensor([token_ids]))

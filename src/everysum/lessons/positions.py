@@ -105,8 +105,8 @@ def in_torch(length: int, width: int) -> Tensor:
     from everysum.layers.positions import TABLES, FixedPositions
 
     positions = torch.arange(length)
-    made = [FixedPositions(length, width, table).double() for table in TABLES.values()]
-    return torch.stack([rows(positions) for rows in made])
+    kinds = [FixedPositions(length, width, kind) for kind in TABLES.values()]
+    return torch.stack([kind.double()(positions) for kind in kinds])
 
 
 CHAPTER = Chapter(

@@ -108,8 +108,8 @@ def in_torch(x: Tensor, weights: Tensor) -> Tensor:
 
     norm = LayerNorm(3).double()
     norm.load_state_dict({"weight": torch.ones(3), "bias": torch.zeros(3)})
-    ways = [way(x, norm, lambda x: weights @ x) for way in (pre_norm, post_norm)]
-    return torch.stack(ways)
+    wirings = pre_norm, post_norm
+    return torch.stack([wired(x, norm, lambda x: weights @ x) for wired in wirings])
 
 
 CHAPTER = Chapter(

@@ -126,7 +126,8 @@ def by_library(text: str, merges: list[Merge]) -> list[float]:
     from everysum.tokenizers.byte_pair import BytePairTokenizer
 
     # runs through the library that Hugging Face's models use
-    return [float(token) for token in BytePairTokenizer(merges).encode(text)]
+    tokens = BytePairTokenizer(merges).encode(text)
+    return [float(token) for token in tokens]
 
 
 CHAPTER = Chapter(
