@@ -394,7 +394,7 @@ def call(node: Node, asked: Asked) -> Pair:
 def converted(value: Values, size: Values, asked: Asked) -> Pair:
     """A number as the result's type keeps it: whole numbers lose what is behind the point, truth is 1 or 0."""
     dtype = asked.output.dtype
-    if dtype.is_floating_point or dtype.is_complex or value.dtype.kind == "i" and str(dtype) != "torch.bool":
+    if dtype.is_floating_point or dtype.is_complex or (value.dtype.kind == "i" and str(dtype) != "torch.bool"):
         return value, size
     value = (value != 0).astype(np.int64) if str(dtype) == "torch.bool" else np.trunc(value).astype(np.int64)
     return value, np.abs(value)

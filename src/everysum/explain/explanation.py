@@ -197,7 +197,7 @@ def tokens_at(number: RecordedNumber) -> str:
     """The texts of the tokens at a number's places, such as key "t"."""
     tensor = number.record.names.tensor_of(number)
     index = None if tensor is None else tensor.view.index_of(number.offset)
-    if tensor is None or index is None or not number.record.top.token_texts and number.record.top.token_text is None:
+    if tensor is None or index is None or (not number.record.top.token_texts and number.record.top.token_text is None):
         return ""
     said = []
     row = index[0] if tensor.axes and tensor.axes[0] == "batch" else 0

@@ -188,8 +188,8 @@ class Names:
         """The names of an operation's results; another look at a tensor has one only if it has a variable."""
         if (
             operation.facts.packet.partition(".")[2] in UNFILLED
-            or not explainable(operation, 0)
-            and not source.variables
+            or (not explainable(operation, 0)
+            and not source.variables)
         ):
             return
         path = self.prefix or call_name(operation.module)

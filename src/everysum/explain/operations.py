@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from types import CodeType
 from typing import Any
 
@@ -38,7 +38,7 @@ class Facts:
     """Whether PyTorch carries it out as smaller operations."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def facts_of(function: Any) -> Facts:
     schema = function._schema
     short = function._overloadpacket.__name__

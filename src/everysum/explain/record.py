@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from everysum.explain.gradient import Gradient
     from everysum.explain.names import Names
     from everysum.explain.number import Number
+    from everysum.explain.prediction import Prediction
     from everysum.explain.replay import Replay
     from everysum.explain.tensors import NamedTensor
     from everysum.explain.verify import Verdict
@@ -133,6 +134,14 @@ class Record(Tape):
         from everysum.explain.gradient import slope
 
         return slope(self, target, of)
+
+    def prediction(
+        self, position: int | str = -1, *, row: int = 0, count: int = 5, logits: str = "logits"
+    ) -> Prediction:
+        """What comes behind a position: the likeliest tokens, and three views of where their logits come from."""
+        from everysum.explain.prediction import prediction_of
+
+        return prediction_of(self, position, row, count, logits)
 
     def label(
         self, texts: Mapping[str, Sequence[Sequence[str]]], token_text: Callable[[int], str] | None = None

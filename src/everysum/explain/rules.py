@@ -44,13 +44,10 @@ ROW_SQUARES = (
 AXES_MEAN = f"named(mean, sum({over('m')}) / {COUNT})"
 AXES_SQUARES = f"sum({over('k', '({x} - ' + AXES_MEAN + ') ** 2')})"
 
-ELEMENTWISE = (
-    "abs acos acosh asin asinh atan atanh ceil cos cosh digamma erf erfc exp exp2 expm1 floor isinf isnan lgamma log"
-    " log10 log1p log2 reciprocal relu round rsqrt sigmoid sign silu sin sinc sinh sqrt tan tanh trunc"
-).split()
+ELEMENTWISE = ["abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "ceil", "cos", "cosh", "digamma", "erf", "erfc", "exp", "exp2", "expm1", "floor", "isinf", "isnan", "lgamma", "log", "log10", "log1p", "log2", "reciprocal", "relu", "round", "rsqrt", "sigmoid", "sign", "silu", "sin", "sinc", "sinh", "sqrt", "tan", "tanh", "trunc"]
 
 COPIES = (
-    "clone copy_self lift_fresh_copy contiguous alias_copy detach_copy expand_copy view_copy t_copy _to_copy".split()
+    ["clone", "copy_self", "lift_fresh_copy", "contiguous", "alias_copy", "detach_copy", "expand_copy", "view_copy", "t_copy", "_to_copy"]
 )
 
 RULES: dict[str, str] = {

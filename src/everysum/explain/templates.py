@@ -22,7 +22,7 @@ Reading broadcasts as PyTorch does: aligned on the right, an axis of size 1 is r
 from __future__ import annotations
 
 import ast
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 Node = dict[str, Any]
@@ -52,7 +52,7 @@ COMPARED = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def compiled(text: str) -> tuple[Node, ...]:
     """One {"result": name, "index": pattern, "value": node, "depth": …} for each line `name[pattern] = formula`."""
     statements = []
