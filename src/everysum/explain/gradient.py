@@ -1,8 +1,8 @@
 """How fast one number of a pass grows with another: by formula, and by nudging, side by side.
 
-Both are taken in float64 from the recorded numbers: in float32 a small enough nudge drowns in rounding. By formula means
-that PyTorch differentiates the recorded operations (its autograd); `detach` is not honoured, since the arithmetic does not
-know it: the slope is what nudging the number really does.
+Both are taken in float64 from the recorded numbers: in float32 a small enough nudge drowns in rounding. By formula
+means that PyTorch differentiates the recorded operations (its autograd); `detach` is not honoured, since the arithmetic
+does not know it: the slope is what nudging the number really does.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from everysum.errors import InputError, UsageError
-from everysum.explain.explanation import figure
-from everysum.explain.number import Number, RecordedNumber, recorded_only
+from everysum.explain.number import Number
+from everysum.explain.recorded import RecordedNumber, recorded_only
 from everysum.explain.rerun import Change, Rerun, set_to
 from everysum.explain.storage import View
+from everysum.explain.words import figure
 
 if TYPE_CHECKING:
     from everysum.explain.record import Record

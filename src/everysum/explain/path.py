@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from everysum.explain.number import Number, Part, RecordedNumber
+from everysum.explain.number import Number
+from everysum.explain.parts import Part
+from everysum.explain.recorded import RecordedNumber
 
 LONGEST = 400
 
@@ -25,7 +27,7 @@ def path_from(number: Number) -> list[Number]:
 
 
 def largest_term(number: Number) -> Number | None:
-    """Where the way goes on: the largest of a sum's terms, the moving factor of a product, what a look-up was chosen by."""
+    """Where the way goes on: a sum's largest term, the moving factor of a product, what chose in a look-up."""
     terms = number.terms
     if not len(terms):
         return None

@@ -1,4 +1,4 @@
-"""A prediction in three views: the sum of its last step, through the residual stream, and the path of its largest terms."""
+"""A prediction in three views: the sum of its last step, the residual stream, and the path of its largest terms."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from everysum.errors import InputError
-from everysum.explain.explanation import Explanation, described, figure
-from everysum.explain.number import Number, RecordedNumber
-from everysum.explain.residual import Residual, residual_of
+from everysum.explain.explanation import Explanation
+from everysum.explain.number import Number
+from everysum.explain.recorded import RecordedNumber
+from everysum.explain.residual import Residual
+from everysum.explain.stream import residual_of
+from everysum.explain.words import described, figure
 
 if TYPE_CHECKING:
     from everysum.explain.record import Record

@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from everysum.errors import InputError, UsageError
-from everysum.explain.explanation import figure
-from everysum.explain.number import Number, RecordedNumber, recorded_only
+from everysum.explain.number import Number
 from everysum.explain.record import Record
+from everysum.explain.recorded import RecordedNumber, recorded_only
 from everysum.explain.rerun import Change, Rerun, set_to
+from everysum.explain.storage import View
 from everysum.explain.tensors import NamedTensor
+from everysum.explain.words import figure
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,7 @@ class Replay:
         view = self.record_view(found)
         return float(self.rerun.at(view, found.time).reshape(()))
 
-    def record_view(self, number: RecordedNumber) -> Any:
-        from everysum.explain.storage import View
-
+    def record_view(self, number: RecordedNumber) -> View:
         return View(number.storage, number.offset, (), (), number.dtype)
 
     @property

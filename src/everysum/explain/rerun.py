@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from everysum.errors import InputError
-from everysum.explain.number import RecordedNumber
 from everysum.explain.opening import opened
 from everysum.explain.operations import Operation, mapped
 from everysum.explain.record import Record
+from everysum.explain.recorded import RecordedNumber
 from everysum.explain.rules import DRAWN
 from everysum.explain.storage import Storage, View
 
@@ -136,7 +136,7 @@ class Rerun:
                 continue
             if tuple(result.shape) != view.size:
                 raise InputError(
-                    f"with this change {operation.facts.name} gives another shape, and what follows cannot be carried out",
+                    f"with this change {operation.facts.name} gives another shape: what follows cannot be carried out",
                     wanted=str(view.size),
                     came=str(tuple(result.shape)),
                 )
@@ -149,8 +149,7 @@ class Rerun:
         return mapped(given, torch.dtype, self.type_of) if self.precise else given
 
     def named(self, operation: Operation) -> dict[str, Any]:
-        given = {name: self.arguments(value, operation) for name, value in operation.named.items()}
-        return given
+        return {name: self.arguments(value, operation) for name, value in operation.named.items()}
 
     def type_of(self, dtype: torch.dtype) -> torch.dtype:
         return torch.float64 if dtype.is_floating_point else dtype

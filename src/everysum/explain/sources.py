@@ -80,7 +80,7 @@ def found_at(code: CodeType, instruction: int) -> tuple[Found, int, str]:
     return looked_at(node, parents), line, text if len(text) <= 120 else text[:117] + "…"
 
 
-def looked_at(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> Found:
+def looked_at(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> Found:  # noqa: PLR0911
     """Whether a piece is what an assignment assigns, or what a function returns."""
     if isinstance(node, ast.AugAssign):
         return Found((name_of(node.target),))

@@ -2,8 +2,8 @@
 
     out[i, j] = sum(self[i, k] * mat2[k, j] for k in range(size(self, 1)))
 
-says of a matrix product that its element at (i, j) is a sum over k. `compiled` turns such text into nested dictionaries,
-lists, strings and numbers, which any program can evaluate; `everysum.explain.evaluate` is one that does.
+says of a matrix product that its element at (i, j) is a sum over k. `compiled` turns such text into nested
+dictionaries, lists, strings and numbers, which any program can evaluate; `everysum.explain.evaluate` is one that does.
 
     {"constant": 2}                                  a number or a text
     {"argument": "alpha"}                            an argument of the operation that is no tensor
