@@ -78,7 +78,7 @@ class Writer:
             return f"({text})" if around > strength else text
         if function is not None and function.sign and len(node["of"]) == 1:
             return f"{function.sign}{self.written(node['of'][0], 3)}"
-        shown = [part for part in node["of"] if part.get("argument") not in ("dim", "keepdim", "rounding_mode")]
+        shown = [part for part in node["of"] if part.get("argument") not in ("dim", "keepdim")]
         return f"{name}({', '.join(self.written(part) for part in shown)})"
 
     def read(self, node: Node) -> str:
