@@ -9,6 +9,7 @@ import typer
 
 from everysum.cli.doctor import doctor
 from everysum.cli.evaluate import evaluate
+from everysum.cli.explain import explain
 from everysum.cli.generate import generate
 from everysum.cli.help import USAGE_ERROR, Command, Group, in_our_words
 from everysum.cli.terminal import prepare_streams
@@ -71,6 +72,15 @@ Examples:
   everysum tokenize runs/book "Humpty Dumpty"
   everysum tokenize runs/book "Humpty Dumpty" --merges
   everysum tokenize tokenizer.json --json < book.txt
+""",
+    explain: """
+\b
+Examples:
+  everysum explain runs/book "Humpty Dumpt"
+  everysum explain runs/book "Humpty Dumpt" --at 'logits[-1, "y"]' --depth 2
+  everysum explain runs/book "Humpty Dumpt" --list
+  everysum explain runs/book "Humpty Dumpt" --nudge 'blocks.0.attention.query.weight[3,5]=0.18'
+  everysum explain runs/book "Humpty Dumpt" --verify 20000
 """,
     doctor: """
 \b
