@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -71,9 +75,7 @@ def explain(
             rich_help_panel=INSTEAD,
         ),
     ] = None,
-    count: Annotated[
-        int, typer.Option("--count", metavar="N", help="How many of the likeliest tokens to show.")
-    ] = 5,
+    count: Annotated[int, typer.Option("--count", metavar="N", help="How many of the likeliest tokens to show.")] = 5,
     shown: Annotated[int, typer.Option("--shown", metavar="N", help="How many terms of a long sum to show.")] = 20,
     dtype: Annotated[
         str | None,
@@ -141,7 +143,8 @@ def show_prediction(prediction: Prediction, shown: int, as_json: bool) -> None:
     if held := list(dict.fromkeys(residual.held)):
         write(f"              with the scale of {', '.join(held)} held as it was")
     write("\nIts last sum:")
-    write(str(prediction.sum(shown=min(shown, 8))))
+    for line in str(prediction.sum(shown=min(shown, 8))).split("\n"):
+        write(folded(line))
     write("\nThe way back along the largest terms:")
     for number in prediction.path():
         write(f"{figure(number.value):>12}  {number.name}")
@@ -165,8 +168,10 @@ def show_numbers(numbers: list[Number], depth: int, shown: int, as_json: bool) -
     explanations = [number.explain(depth, shown=shown) for number in numbers]
     if as_json:
         write_json({"numbers": [explanation.as_json() for explanation in explanations]})
-    else:
-        write("\n\n".join(map(str, explanations)))
+        return
+    for place, explanation in enumerate(explanations):
+        for line in ["", *str(explanation).split("\n")] if place else str(explanation).split("\n"):
+            write(folded(line))
 
 
 def show_tensors(record: Record, as_json: bool) -> None:
@@ -190,11 +195,29 @@ def show_replay(record: Record, changes: dict[Number, float], count: int, as_jso
     if as_json:
         write_json(replay.as_json() | {"predictions": moved})
         return
-    write(str(replay))
+    for line in moved_tensors(replay):
+        write(line)
     write("\nThe likeliest next tokens, before → after")
     width = max(len(repr(each["piece"])) for each in moved)
     for each in moved:
         write(f"  {each['piece']!r:<{width}}  {each['before']:7.2%} → {each['after']:7.2%}")
+
+
+def moved_tensors(replay: Replay) -> Iterator[str]:
+    """What was changed, and for each part of the network that moved: how many numbers, and the largest change."""
+    from everysum.explain.writing import figure
+
+    for number, value in replay.changes.items():
+        yield f"{number.name}: {figure(number.value)} → {figure(value)}"
+    told = [found for found in replay.differences if found.tensor.what.startswith("output") or "." not in found.name]
+    yield "" if told else "Nothing that was computed differs."
+    for found in told:
+        share = f"{found.changed:,} of {found.tensor.view.count:,}"
+        yield f"{found.name}: {share} numbers moved"
+        yield f"  most {found.where}: {figure(found.before)} → {figure(found.after)}"
+    if between := len(replay.differences) - len(told):
+        yield f"and {between:,} tensors between these; --json names them"
+    yield from (f"held as it was: {place}" for place in dict.fromkeys(replay.held))
 
 
 def chances_of(record: Record, replay: Replay, count: int) -> list[tuple[Any, float, float]]:
@@ -202,6 +225,16 @@ def chances_of(record: Record, replay: Replay, count: int) -> list[tuple[Any, fl
     after = replay["probabilities"][0, -1]
     candidates = record.prediction(count=count).candidates
     return [(each, each.probability, float(after[each.token_id])) for each in candidates]
+
+
+def folded(line: str) -> str:
+    """A line of an explanation, folded under its own text where a terminal is too narrow for it."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    if not width or len(line) <= width:
+        return line
+    lead = len(line) - len(line.lstrip())
+    under = " " * min(lead + 4, width // 2)
+    return textwrap.fill(line, width, subsequent_indent=under, break_long_words=False, break_on_hyphens=False)
 
 
 def change_of(assignment: str) -> tuple[str, float]:
