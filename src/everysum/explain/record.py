@@ -151,6 +151,12 @@ class Record(Tape):
         self.token_text = token_text or self.token_text
         return self
 
+    @property
+    def chain_breaks(self) -> list[str]:
+        """Where numbers left PyTorch and became the program's own (`.item()`, `if tensor:`): what the program makes of
+        them is not seen, and comes back as a constant."""
+        return [f"{self.names.sources[found.time].place or '?'} ({module_of(found)})" for found in self.breaks]
+
     # --- honesty -----------------------------------------------------------------------------------------------------
 
     def check(self, storages: Sequence[Storage] | None = None) -> None:
@@ -207,6 +213,11 @@ class Record(Tape):
             known = self.origins.setdefault(view.storage.number, [])
             if all(origin.name != name for origin in known):
                 known.append(Origin(kind, name, view, module))
+
+
+def module_of(operation: Operation) -> str:
+    call = operation.module
+    return "outside of the modules" if call is None else call.name or call.kind
 
 
 def record(module: nn.Module, *args: Any, **kwargs: Any) -> Record:
