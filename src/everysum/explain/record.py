@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from everysum.explain.number import Number
     from everysum.explain.prediction import Prediction
     from everysum.explain.replay import Replay
+    from everysum.explain.residual import Residual
     from everysum.explain.tensors import NamedTensor
     from everysum.explain.verify import Verdict
 
@@ -143,6 +144,12 @@ class Record(Tape):
 
         return prediction_of(self, position, row, count, logits)
 
+    def residual(self, number: Number) -> Residual:
+        """A logit as the sum of what every part of the network added to the residual stream."""
+        from everysum.explain.stream import residual_of
+
+        return residual_of(self, number)
+
     def label(
         self, texts: Mapping[str, Sequence[Sequence[str]]], token_text: Callable[[int], str] | None = None
     ) -> Record:
@@ -152,10 +159,10 @@ class Record(Tape):
         return self
 
     @property
-    def chain_breaks(self) -> list[str]:
+    def chain_breaks(self) -> tuple[str, ...]:
         """Where numbers left PyTorch and became the program's own (`.item()`, `if tensor:`): what the program makes of
         them is not seen, and comes back as a constant."""
-        return [f"{self.names.sources[found.time].place or '?'} ({module_of(found)})" for found in self.breaks]
+        return tuple(f"{self.names.sources[found.time].place or '?'} ({module_of(found)})" for found in self.breaks)
 
     # --- honesty -----------------------------------------------------------------------------------------------------
 

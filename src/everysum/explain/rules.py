@@ -158,7 +158,8 @@ RULES: dict[str, str] = {
     f"mean[...] = {CHANNEL_MEAN}\nscale[...] = {CHANNEL_SCALE}\n"
     f"kept_mean[...] = (1 - momentum) * running_mean[...] + momentum * {CHANNEL_MEAN}"
     " if training else running_mean[...]\n"
-    f"kept_variance[...] = (1 - momentum) * running_var[...] + momentum * {CHANNEL_SQUARES} / (channel_extent(input) - 1)"
+    "kept_variance[...] = (1 - momentum) * running_var[...]"
+    f" + momentum * {CHANNEL_SQUARES} / (channel_extent(input) - 1)"
     " if training else running_var[...]",
     # sums and other reductions
     "aten.sum": f"out[...] = sum({over('k')})",
