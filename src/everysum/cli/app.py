@@ -9,6 +9,7 @@ import typer
 
 from everysum.cli.doctor import doctor
 from everysum.cli.evaluate import evaluate
+from everysum.cli.explain import explain
 from everysum.cli.generate import generate
 from everysum.cli.help import USAGE_ERROR, Command, Group, in_our_words
 from everysum.cli.lesson import lesson
@@ -80,6 +81,15 @@ Examples:
   everysum lesson network
   everysum lesson network --set "object=241 200 4 59.5" --set bias=1
   everysum lesson attention --json | jq '.blocks[].kind'
+""",
+    explain: """
+\b
+Examples:
+  everysum explain runs/book "Humpty Dumpt"
+  everysum explain runs/book "Humpty Dumpt" --at 'logits[-1, "y"]' --depth 2
+  everysum explain runs/book "Humpty Dumpt" --list
+  everysum explain runs/book "Humpty Dumpt" --nudge 'blocks.0.attention.query.weight[3,5]=0.18'
+  everysum explain runs/book "Humpty Dumpt" --verify 20000
 """,
     doctor: """
 \b
