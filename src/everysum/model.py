@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -14,7 +15,7 @@ from torch import Tensor
 from everysum import machine
 from everysum.data.text import Errors, find_texts, survey
 from everysum.data.token_files import prepare_tokens
-from everysum.errors import InputError, ModelFolderError
+from everysum.errors import InputError, ModelFolderError, UsageError
 from everysum.generation.chances import Chances, chances
 from everysum.generation.continuations import Continuation, continuations
 from everysum.generation.generate import steps
@@ -22,7 +23,9 @@ from everysum.generation.sampling import Sampling
 from everysum.generation.text import GeneratedText, generate_text, stream_text
 from everysum.models.network import Network
 from everysum.parallel import Team, cores_restored, use_cores
+from everysum.pretrained.family import FLOATS
 from everysum.pretrained.folder import load_network, save_network
+from everysum.pretrained.hub import folder_of
 from everysum.tokenizers import load_tokenizer
 from everysum.tokenizers.tokenizer import Tokenizer
 from everysum.training.build import build_network
@@ -37,8 +40,15 @@ FREELY = Sampling(temperature=0.8)
 class Model:
     """What `everysum.load` returns and `everysum.train` leaves: ready to generate, to measure and to be taken apart."""
 
-    def __init__(self, network: Network, tokenizer: Tokenizer, folder: Path | None = None) -> None:
-        self.network, self.tokenizer, self.folder = network, tokenizer, folder
+    def __init__(
+        self,
+        network: Network,
+        tokenizer: Tokenizer,
+        folder: Path | None = None,
+        configuration: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`configuration` is the config.json that the network came with, if any: `save` keeps its family by it."""
+        self.network, self.tokenizer, self.folder, self.configuration = network, tokenizer, folder, configuration
 
     @property
     def context_length(self) -> int:
@@ -168,23 +178,32 @@ class Model:
 
     def save(self, folder: Path | str) -> None:
         """Write config.json, model.safetensors and the tokenizer's files: Hugging Face's programs open the folder."""
-        save_network(self.network, Path(folder), end_of_text=self.tokenizer.end_of_text)
+        end = self.tokenizer.end_of_text
+        save_network(self.network, Path(folder), end_of_text=end, like=self.configuration)
         self.tokenizer.save(Path(folder))
 
 
-def load(folder: Path | str, *, device: str = "auto", dtype: str | None = None) -> Model:
+def load(
+    model: Path | str,
+    *,
+    device: str = "auto",
+    dtype: str | None = None,
+    download: bool = False,
+    revision: str | None = None,
+) -> Model:
     """Open a model folder, or a run folder, also while the run is not finished: then its newest good checkpoint.
 
-    `dtype` is that of the file if not given. Raises ModelFolderError naming what is missing or broken.
+    A name such as "org/name" or "org/name@revision" is a model of the Hugging Face hub (docs/models.md lists the
+    families). It is taken from the local cache, and fetched only with `download=True`; its `folder` then ends in the
+    hash of the commit. `dtype` ("float32", "bfloat16", "float16", "float64") is that of the file if not given.
+
+    Raises ModelFolderError naming what is missing or broken, and MachineError where there is too little memory.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ModelFolderError(
-            f"there is no model folder {folder}",
-            wanted="a folder with config.json, model.safetensors and tokenizer.json",
-        )
+    folder = folder_of(model, download=download, revision=revision)
+    chosen, form = machine.choose_device(device), form_called(dtype)
+    configuration: dict[str, Any] | None = None
     if (folder / "config.json").is_file() or not (folder / RECIPE).is_file():
-        network = load_network(folder)[0]
+        network, configuration = load_network(folder, dtype=form, device=chosen)
         tokenizer = load_tokenizer(folder)
     else:
         tokenizer = load_tokenizer(folder)
@@ -195,8 +214,15 @@ def load(folder: Path | str, *, device: str = "auto", dtype: str | None = None) 
             wanted=f"at most {network.vocabulary_size} tokens, as many as the model knows",
             came=f"{tokenizer.vocabulary_size}",
         )
-    network = network.to(device=machine.choose_device(device), dtype=None if dtype is None else getattr(torch, dtype))
-    return Model(network.eval(), tokenizer, folder)
+    return Model(network.to(device=chosen, dtype=form).eval(), tokenizer, folder, configuration)
+
+
+def form_called(dtype: str | None) -> torch.dtype | None:
+    """The form of numbers of this name."""
+    forms = {str(form).removeprefix("torch."): form for form in FLOATS}
+    if dtype is None or dtype in forms:
+        return None if dtype is None else forms[dtype]
+    raise UsageError(f"everysum does not compute in {dtype!r}", wanted=" or ".join(forms))
 
 
 def network_of_run(folder: Path, tokenizer: Tokenizer) -> Network:
