@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from torch import Tensor
 from everysum import machine
 from everysum.data.text import Errors, find_texts, survey
 from everysum.data.token_files import prepare_tokens
-from everysum.errors import InputError, ModelFolderError, UsageError
+from everysum.errors import InputError, UsageError
 from everysum.generation.chances import Chances, chances
 from everysum.generation.continuations import Continuation, continuations
 from everysum.generation.generate import steps
@@ -24,14 +23,11 @@ from everysum.generation.text import GeneratedText, generate_text, stream_text
 from everysum.models.network import Network
 from everysum.parallel import Team, cores_restored, use_cores
 from everysum.pretrained.family import FLOATS
-from everysum.pretrained.folder import load_network, save_network
+from everysum.pretrained.folder import save_network
 from everysum.pretrained.hub import folder_of
-from everysum.tokenizers import load_tokenizer
 from everysum.tokenizers.tokenizer import Tokenizer
-from everysum.training.build import build_network
-from everysum.training.checkpoint import Checkpoints, load_weights
+from everysum.training.base import opened
 from everysum.training.evaluation import Measurement, evaluate_tokens, token_sizes
-from everysum.training.prepare import RECIPE, read_run_recipe
 
 FREELY = Sampling(temperature=0.8)
 """How text is sampled when nothing else is said."""
@@ -201,20 +197,8 @@ def load(
     """
     folder = folder_of(model, download=download, revision=revision)
     chosen, form = machine.choose_device(device), form_called(dtype)
-    configuration: dict[str, Any] | None = None
-    if (folder / "config.json").is_file() or not (folder / RECIPE).is_file():
-        network, configuration = load_network(folder, dtype=form, device=chosen)
-        tokenizer = load_tokenizer(folder)
-    else:
-        tokenizer = load_tokenizer(folder)
-        network = network_of_run(folder, tokenizer)
-    if tokenizer.vocabulary_size > network.vocabulary_size:
-        raise ModelFolderError(
-            f"{folder}: tokenizer.json does not belong to this model",
-            wanted=f"at most {network.vocabulary_size} tokens, as many as the model knows",
-            came=f"{tokenizer.vocabulary_size}",
-        )
-    return Model(network.to(device=chosen, dtype=form).eval(), tokenizer, folder, configuration)
+    network, tokenizer, configuration = opened(folder, dtype=form, device=chosen)
+    return Model(network, tokenizer, folder, configuration)
 
 
 def form_called(dtype: str | None) -> torch.dtype | None:
@@ -223,17 +207,3 @@ def form_called(dtype: str | None) -> torch.dtype | None:
     if dtype is None or dtype in forms:
         return None if dtype is None else forms[dtype]
     raise UsageError(f"everysum does not compute in {dtype!r}", wanted=" or ".join(forms))
-
-
-def network_of_run(folder: Path, tokenizer: Tokenizer) -> Network:
-    """The network in a run's newest good checkpoint."""
-    checkpoints = Checkpoints(folder / "checkpoints")
-    newest = checkpoints.newest_good(lambda _, problem: warnings.warn(str(problem), stacklevel=5))
-    if newest is None:
-        raise ModelFolderError(
-            f"the run in {folder} has no checkpoint yet",
-            advice=f"let it train a little longer, or go on with it: everysum train --resume --out {folder}",
-        )
-    network = build_network(read_run_recipe(folder), tokenizer.vocabulary_size)
-    load_weights(newest, network)
-    return network

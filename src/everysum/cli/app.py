@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from everysum.cli.doctor import doctor
+from everysum.cli.download import download
 from everysum.cli.evaluate import evaluate
 from everysum.cli.generate import generate
 from everysum.cli.help import USAGE_ERROR, Command, Group, in_our_words
-from everysum.cli.terminal import prepare_streams
+from everysum.cli.terminal import prepare_streams, say
 from everysum.cli.tokenize import tokenize
 from everysum.cli.train import train
 from everysum.version import __version__
@@ -47,6 +49,7 @@ Examples:
   everysum train letters/ notes.md --minutes 20 --out runs/mine
   everysum train --demo --minutes 1.5         nursery stories that come along
   everysum train book.txt --recipe gpt --set network.layers=6
+  everysum train mine.txt --from runs/book    on from a run or a published model
   everysum train --resume --out runs/book     after Ctrl-C, bit for bit
   everysum train --recipe runs/book/recipe.json --seed 2
   zcat logs.gz | everysum train - --json | jq .loss
@@ -71,6 +74,12 @@ Examples:
   everysum tokenize runs/book "Humpty Dumpty"
   everysum tokenize runs/book "Humpty Dumpty" --merges
   everysum tokenize tokenizer.json --json < book.txt
+""",
+    download: """
+\b
+Examples:
+  everysum download HuggingFaceTB/SmolLM2-135M
+  everysum download Qwen/Qwen3-0.6B --revision main --json | jq -r .commit
 """,
     doctor: """
 \b
@@ -102,6 +111,7 @@ def everysum(
 def execute(arguments: list[str]) -> int:
     """Run the command that the arguments ask for and return its exit code; without arguments show the help."""
     prepare_streams()
+    warnings.showwarning = lambda message, *_: say(str(message))
     group = typer.main.get_command(app)
     try:
         with group.make_context("everysum", arguments or ["--help"]) as context:

@@ -128,6 +128,16 @@ def network_of(configuration: Mapping[str, Any], name: str, **parts: Any) -> Net
         raise ModelFolderError(f"config.json: {problem.problem}", wanted=problem.wanted, came=problem.came) from problem
 
 
+def refuse_other_vocabulary(folder: Path, tokens: int, network: Network) -> None:
+    """Refuse a tokenizer with tokens that the network does not know; a network may know more than are used."""
+    if tokens > network.vocabulary_size:
+        raise ModelFolderError(
+            f"{folder}: tokenizer.json does not belong to this model",
+            wanted=f"at most {network.vocabulary_size} tokens, as many as the model knows",
+            came=f"{tokens}",
+        )
+
+
 def family_called(model_type: object, name: str) -> Family:
     for family in FAMILIES:
         if family.model_type == model_type:
