@@ -116,14 +116,14 @@ class Model:
         seed: int = 0,
     ) -> Iterator[Chances]:
         """For each step of generating: the likeliest `count` tokens with their probabilities, and the one taken."""
-        sampling, end = Sampling(temperature, top_k, top_p), self.tokenizer.end_of_text
+        sampling, ends = Sampling(temperature, top_k, top_p), self.tokenizer.ends
         for step in steps(
             self.network,
             [self.token_ids(prompt)],
             tokens=tokens,
             sampling=sampling,
             seed=seed,
-            over=lambda row, token_id: token_id == end,
+            over=lambda row, token_id: token_id in ends,
         ):
             yield chances(step.logits[0], step.token_ids[0], count)
 
@@ -133,16 +133,19 @@ class Model:
         return continuations(self.network, self.token_ids(prompt), count=count, length=length, end_of_text=end)
 
     def token_ids(self, prompt: str | None) -> list[int]:
-        """A prompt's tokens; None is the end-of-text token, behind which a new text starts."""
+        """A prompt's tokens, with what this family of models has in front of every text.
+
+        None is that alone, or else the end-of-text token: behind it a new text starts.
+        """
         if prompt is None:
-            return [self.tokenizer.end_of_text]
+            return list(self.tokenizer.before) or [self.tokenizer.end_of_text]
         if not prompt:
             raise InputError(
                 "the prompt is empty",
                 wanted="at least one character",
                 advice="leave the prompt out to let the model start a new text",
             )
-        return self.tokenizer.encode(prompt)
+        return [*self.tokenizer.before, *self.tokenizer.encode(prompt)]
 
     # --- numbers -----------------------------------------------------------------------------------------------------
 
