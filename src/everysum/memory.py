@@ -12,13 +12,12 @@ SYSTEM = Path("/proc")
 GROUPS = Path("/sys/fs/cgroup")
 
 
-def refuse_too_large(what: str, needed: int, *, device: str = "cpu", mapped: int = 0, advice: str) -> None:
+def refuse_too_large(what: str, needed: int, *, device: str = "cpu", advice: str) -> None:
     """Raise MachineError, naming both figures, unless `needed` bytes are left on the device.
 
-    `mapped` is the size of files that will be mapped besides: they take up addresses, which a limit may count, but no
-    memory. Where the system tells nothing, nothing is refused.
+    Where the system tells nothing, nothing is refused.
     """
-    left = available_memory(device, mapped=mapped)
+    left = available_memory(device)
     if left is not None and needed > left:
         raise MachineError(
             f"{what} needs more memory than there is",
@@ -28,7 +27,7 @@ def refuse_too_large(what: str, needed: int, *, device: str = "cpu", mapped: int
         )
 
 
-def available_memory(device: str = "cpu", *, mapped: int = 0) -> int | None:
+def available_memory(device: str = "cpu") -> int | None:
     """The bytes that can still be allocated on a device: the least that the system and its limits leave, if they tell.
 
     On the CPU: what the system could give without swapping, what the process's control groups leave of their limit,
@@ -43,7 +42,7 @@ def available_memory(device: str = "cpu", *, mapped: int = 0) -> int | None:
         import torch
 
         return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-    found = [left_in_system(), *left_in_groups(), *left_to_process(mapped)]
+    found = [left_in_system(), *left_in_groups(), *left_to_process()]
     told = [left for left in found if left is not None]
     return max(0, min(told)) if told else None
 
@@ -78,14 +77,14 @@ def left_in_group(group: Path, unified: bool) -> int | None:
     return limit - used + kept.get("inactive_file", 0) + kept.get("active_file", 0)
 
 
-def left_to_process(mapped: int) -> Iterator[int]:
+def left_to_process() -> Iterator[int]:
     """What the process's own limits leave, where it has any."""
     try:
         import resource
     except ImportError:  # Windows has none
         return
     used = fields_of(SYSTEM / "self" / "status")
-    for kind, size in (("RLIMIT_AS", used.get("VmSize", 0) + mapped), ("RLIMIT_DATA", used.get("VmData", 0))):
+    for kind, size in (("RLIMIT_AS", used.get("VmSize", 0)), ("RLIMIT_DATA", used.get("VmData", 0))):
         limit = resource.getrlimit(getattr(resource, kind))[0] if hasattr(resource, kind) else resource.RLIM_INFINITY
         if limit != resource.RLIM_INFINITY:
             yield limit - size

@@ -97,7 +97,6 @@ def load_network(
         f"the model in {folder}",
         sum(sizes) + max(sizes),  # the tensor that is being converted stands there twice
         device=device,
-        mapped=weights.mapped_bytes,
         advice="load it in bfloat16, which takes 2 bytes a number, take a smaller model, or free memory",
     )
     network.load_state_dict(family.ours(network, weights), assign=True)
