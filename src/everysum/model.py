@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,9 @@ from torch import Tensor
 from everysum import machine
 from everysum.data.text import Errors, find_texts, survey
 from everysum.data.token_files import prepare_tokens
-from everysum.errors import InputError, UsageError
+from everysum.errors import InputError, ModelFolderError, UsageError
 from everysum.generation.chances import Chances, chances
+from everysum.generation.chat import Chat
 from everysum.generation.continuations import Continuation, continuations
 from everysum.generation.generate import steps
 from everysum.generation.sampling import Sampling
@@ -25,6 +28,7 @@ from everysum.parallel import Team, cores_restored, use_cores
 from everysum.pretrained.family import FLOATS
 from everysum.pretrained.folder import save_network
 from everysum.pretrained.hub import folder_of
+from everysum.tokenizers.chat_template import ChatTemplate, Message, template_of
 from everysum.tokenizers.tokenizer import Tokenizer
 from everysum.training.base import opened
 from everysum.training.evaluation import Measurement, evaluate_tokens, token_sizes
@@ -103,6 +107,46 @@ class Model:
         return stream_text(
             self.network, self.tokenizer, self.token_ids(prompt), tokens=tokens, sampling=sampling, seed=seed, stop=stop
         )
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        tokens: int = 500,
+        temperature: float = 0.8,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+    ) -> str:
+        """The answer to the last of these messages: `[{"role": "user", "content": "Good morning"}]`.
+
+        The model's chat template makes one text of them. What they say is never a special token. Where they are longer
+        than the context the oldest turns are left out, with a warning; the system message stays.
+        Raises ModelFolderError for a model without a template, InputError for messages that it refuses.
+        """
+        chat = self.conversation(messages)
+        if chat.left_out:
+            warnings.warn(chat.told_left_out(), stacklevel=2)
+        sampling = Sampling(temperature, top_k, top_p)
+        return "".join(chat.answer(tokens=tokens, sampling=sampling, seed=seed, stop=stop))
+
+    def conversation(self, messages: Sequence[Message] = ()) -> Chat:
+        """A chat that begins with these messages and is gone on with; `answer` streams the model's part of it."""
+        return Chat(self.network, self.tokenizer, self.chat_template, messages)
+
+    @functools.cached_property
+    def chat_template(self) -> ChatTemplate:
+        """The template in the model's folder; ModelFolderError where there is none."""
+        template = None if self.folder is None else template_of(self.folder, self.tokenizer)
+        if template is None:
+            raise ModelFolderError(
+                f"the model in {self.folder} has no chat template: nothing says how a question would be put to it, "
+                "and most likely it was not trained to answer any",
+                wanted="chat_template.jinja, or chat_template in tokenizer_config.json",
+                advice="let it go on from a text instead: everysum generate",
+            )
+        return template
 
     def chances(
         self,

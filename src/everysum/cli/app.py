@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from everysum.cli.chat import chat
 from everysum.cli.doctor import doctor
 from everysum.cli.download import download
 from everysum.cli.evaluate import evaluate
@@ -61,6 +62,12 @@ Examples:
   everysum generate runs/book "Humpty Dump" --chances
   everysum generate runs/book "Humpty" --continuations 8
   everysum generate runs/book --prompts prompts.txt --json
+""",
+    chat: """
+\b
+Examples:
+  everysum chat models/Llama-3.2-1B-Instruct --system "Answer in one sentence."
+  everysum chat models/mine --temperature 0 --json < questions.txt | jq .content
 """,
     evaluate: """
 \b

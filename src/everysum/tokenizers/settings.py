@@ -18,7 +18,8 @@ CONFIG = "tokenizer_config.json"
 SPECIAL_TOKENS_MAP = "special_tokens_map.json"
 ADDED_TOKENS = "added_tokens.json"
 CHAT_TEMPLATE = "chat_template.jinja"
-KEPT = (CONFIG, SPECIAL_TOKENS_MAP, ADDED_TOKENS, CHAT_TEMPLATE)
+GENERATION_CONFIG = "generation_config.json"
+KEPT = (CONFIG, SPECIAL_TOKENS_MAP, ADDED_TOKENS, CHAT_TEMPLATE, GENERATION_CONFIG)
 """The files that are written again, as they came, beside a vocabulary that is saved."""
 
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
@@ -137,7 +138,7 @@ def _id(value: object) -> int:
 
 
 def _ends(folder: Path) -> tuple[int, ...]:
-    for name in ("generation_config.json", "config.json"):
+    for name in (GENERATION_CONFIG, "config.json"):
         value = _json(folder / name).get("eos_token_id")
         if value is not None:
             return tuple(_id(one) for one in (value if isinstance(value, list) else [value]))
