@@ -12,6 +12,7 @@ from everysum.cli.chat import chat
 from everysum.cli.doctor import doctor
 from everysum.cli.download import download
 from everysum.cli.evaluate import evaluate
+from everysum.cli.export import export
 from everysum.cli.generate import generate
 from everysum.cli.help import USAGE_ERROR, Command, Group, in_our_words
 from everysum.cli.terminal import prepare_streams, say
@@ -74,6 +75,13 @@ Examples:
 Examples:
   everysum evaluate runs/book other.txt
   everysum evaluate runs/book chapters/ --stride 1 --json | jq .bits_per_byte
+""",
+    export: """
+\b
+Examples:
+  everysum export runs/book models/book             what Hugging Face's programs open
+  everysum export runs/book --gguf book.gguf        what llama.cpp opens
+  everysum export runs/book --gguf book.gguf --dtype float16
 """,
     tokenize: """
 \b
