@@ -51,7 +51,7 @@ Examples:
   everysum train letters/ notes.md --minutes 20 --out runs/mine
   everysum train --demo --minutes 1.5         nursery stories that come along
   everysum train book.txt --recipe gpt --set network.layers=6
-  everysum train mine.txt --from runs/book    on from a run or a published model
+  everysum train mine.txt --from runs/book    on from any model
   everysum train --resume --out runs/book     after Ctrl-C, bit for bit
   everysum train --recipe runs/book/recipe.json --seed 2
   zcat logs.gz | everysum train - --json | jq .loss
@@ -89,6 +89,7 @@ Examples:
   everysum tokenize runs/book "Humpty Dumpty"
   everysum tokenize runs/book "Humpty Dumpty" --merges
   everysum tokenize tokenizer.json --json < book.txt
+  everysum tokenize models/Llama-2/tokenizer.model "<s> Hello" --special
 """,
     download: """
 \b
