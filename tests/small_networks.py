@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from everysum.layers.layer import declared_parameters
+from everysum.layers.positions import LinearScaling, Llama3Scaling
 from everysum.models.gpt import GPT
 from everysum.models.llama import Llama
 from everysum.models.network import Network
@@ -26,6 +27,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "llama_tied_grouped": {"tied": True, "key_value_heads": 2},
     "llama_one_shared_head": {"key_value_heads": 1},
     "llama_wide_heads": {"head_size": 10, "key_value_heads": 2, "rotary_base": 500.0},
+    "llama_biased_linear": {
+        "attention_bias": True,
+        "feed_forward_bias": True,
+        "key_value_heads": 2,
+        "rotary_scaling": LinearScaling(4.0),
+    },
+    "llama_3_1": {"key_value_heads": 2, "rotary_base": 50.0, "rotary_scaling": Llama3Scaling(8.0, 1.0, 4.0, 6)},
+    "mistral": {"key_value_heads": 2, "sliding_window": 5},
+    "qwen2": {"attention_bias": True, "output_bias": False, "key_value_heads": 2},
     "qwen3": {"normalize_heads": True, "key_value_heads": 2, "head_size": 8},
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -14,13 +13,12 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny import Listener, resume_tiny, sentences, train_tiny, write_text
+from tiny import StopAt, resume_tiny, sentences, train_tiny, write_text
 
 from everysum.errors import InputError, Interrupted, ModelFolderError, UsageError
 from everysum.generation.sampling import Sampling
 from everysum.model import Model, load
 from everysum.tokenizers import train_tokenizer
-from everysum.training.progress import StepLine
 
 
 @pytest.fixture(scope="module")
@@ -190,23 +188,13 @@ def test_a_precision_can_be_asked_for(folder: Path) -> None:
     assert half.generate("the", tokens=5)
 
 
-class StopAfter(Listener):
-    def __init__(self, step: int) -> None:
-        super().__init__()
-        self.step = step
-
-    def stepped(self, line: StepLine) -> None:
-        if line.step == self.step:
-            os.kill(os.getpid(), 15)
-
-
 @pytest.fixture
 def unfinished(tmp_path: Path) -> Path:
     """A run stopped at steps 3 and 6."""
     with pytest.raises(Interrupted):
-        train_tiny(write_text(tmp_path), tmp_path / "run", progress=StopAfter(3))
+        train_tiny(write_text(tmp_path), tmp_path / "run", progress=StopAt(3))
     with pytest.raises(Interrupted):
-        resume_tiny(tmp_path / "run", StopAfter(6))
+        resume_tiny(tmp_path / "run", StopAt(6))
     return tmp_path / "run"
 
 

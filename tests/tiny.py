@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import random
+import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -89,6 +90,19 @@ class Listener(Progress):
 
     def finished(self, result: Result) -> None:
         self.results.append(result)
+
+
+class StopAt(Listener):
+    """Sends this process a signal when a step is done."""
+
+    def __init__(self, step: int, number: int = signal.SIGTERM) -> None:
+        super().__init__()
+        self.step, self.number = step, number
+
+    def stepped(self, line: StepLine) -> None:
+        super().stepped(line)
+        if line.step == self.step:
+            os.kill(os.getpid(), self.number)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 
 FLOORS = (
     ("errors", "version"),
-    ("files", "machine", "parallel"),
+    ("files", "machine", "memory", "parallel"),
     ("tokenizers",),
     ("data",),
     ("layers",),

@@ -26,12 +26,14 @@ def train(
     minutes: float | None = None,
     recipe: str | Path | Mapping[str, Any] = "default",
     device: str = "auto",
+    base: str | Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
 ) -> Model:
     """Train a model on texts (files or folders) and return it; the folder `out` holds the run, and then the model.
 
     `minutes` is wall time; `recipe` a name, a file, or values such as {"network": {"layers": 6}}: the rest is chosen.
+    `base` is a model to go on from instead of beginning with a new network: a run, a model folder or a name on the hub.
     `resume` goes on with the run in `out`. `progress` listens to what happens.
     """
     listener = progress or Progress()
@@ -39,7 +41,9 @@ def train(
         resume_run(Path(out), listener)
     else:
         wishes = dict(recipe) if isinstance(recipe, Mapping) else named_or_file(recipe)
-        request = Request(as_paths(texts), Path(out), as_paths(held_out), minutes, merged({}, wishes), device)
+        request = Request(
+            as_paths(texts), Path(out), as_paths(held_out), minutes, merged({}, wishes), device, base=base
+        )
         train_run(request, listener)
     return load(out, device=device)
 

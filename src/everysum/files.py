@@ -23,6 +23,8 @@ from typing import Any, BinaryIO
 from everysum.errors import EverysumError, ModelFolderError, OutputError
 
 MANIFEST = "manifest.json"
+LARGEST_JSON = 2**26
+"""Bytes of a JSON file; the longest that a person or a program has a use for here are vocabularies of some ten MB."""
 
 _LEFTOVER = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.(?P<kind>temporary|replaced)")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -75,9 +77,16 @@ def write_json(path: Path, value: Any) -> None:
     write_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path, error: type[EverysumError] = ModelFolderError) -> dict[str, Any]:
-    """The JSON object in a file; `error` is raised, naming the file, when it is missing, broken or something else."""
+def read_json(path: Path, error: type[EverysumError] = ModelFolderError, *, most: int = LARGEST_JSON) -> dict[str, Any]:
+    """The JSON object in a file; `error` is raised, naming the file, when it is missing, broken or something else.
+
+    A file of more than `most` bytes is not read.
+    """
     try:
+        if (size := path.stat().st_size) > most:
+            raise error(f"{path} is too large", wanted=f"at most {most:,} bytes", came=f"{size:,} bytes")
+        if not path.is_file():
+            raise error(f"{path} is no file")
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise error(f"{path} cannot be read: {problem.strerror}") from problem

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -15,22 +17,25 @@ from torch.nn import functional
 from everysum import machine
 from everysum.data.text import Errors, find_texts, survey
 from everysum.data.token_files import prepare_tokens
-from everysum.errors import InputError, ModelFolderError
+from everysum.errors import InputError, ModelFolderError, UsageError
 from everysum.explain.record import Record, recorded
 from everysum.generation.chances import Chances, chances
+from everysum.generation.chat import Chat
 from everysum.generation.continuations import Continuation, continuations
 from everysum.generation.generate import refuse_unusable, steps
 from everysum.generation.sampling import Sampling
 from everysum.generation.text import GeneratedText, generate_text, stream_text
 from everysum.models.network import Network
 from everysum.parallel import Team, cores_restored, use_cores
-from everysum.pretrained.folder import load_network, save_network
-from everysum.tokenizers import load_tokenizer
+from everysum.pretrained.family import FLOATS
+from everysum.pretrained.folder import save_network
+from everysum.pretrained.gguf import save_gguf
+from everysum.pretrained.hub import folder_of
+from everysum.tokenizers.chat_template import ChatTemplate, Message, read_template, template_of
+from everysum.tokenizers.ggml import ggml_vocabulary
 from everysum.tokenizers.tokenizer import END_OF_TEXT, Tokenizer
-from everysum.training.build import build_network
-from everysum.training.checkpoint import Checkpoints, load_weights
+from everysum.training.base import opened
 from everysum.training.evaluation import Measurement, evaluate_tokens, token_sizes
-from everysum.training.prepare import RECIPE, read_run_recipe
 
 FREELY = Sampling(temperature=0.8)
 """How text is sampled when nothing else is said."""
@@ -39,8 +44,15 @@ FREELY = Sampling(temperature=0.8)
 class Model:
     """What `everysum.load` returns and `everysum.train` leaves: ready to generate, to measure and to be taken apart."""
 
-    def __init__(self, network: Network, tokenizer: Tokenizer, folder: Path | None = None) -> None:
-        self.network, self.tokenizer, self.folder = network, tokenizer, folder
+    def __init__(
+        self,
+        network: Network,
+        tokenizer: Tokenizer,
+        folder: Path | None = None,
+        configuration: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`configuration` is the config.json that the network came with, if any: `save` keeps its family by it."""
+        self.network, self.tokenizer, self.folder, self.configuration = network, tokenizer, folder, configuration
 
     @property
     def context_length(self) -> int:
@@ -100,6 +112,46 @@ class Model:
             self.network, self.tokenizer, self.token_ids(prompt), tokens=tokens, sampling=sampling, seed=seed, stop=stop
         )
 
+    def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        tokens: int = 500,
+        temperature: float = 0.8,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+    ) -> str:
+        """The answer to the last of these messages: `[{"role": "user", "content": "Good morning"}]`.
+
+        The model's chat template makes one text of them. What they say is never a special token. Where they are longer
+        than the context the oldest turns are left out, with a warning; the system message stays.
+        Raises ModelFolderError for a model without a template, InputError for messages that it refuses.
+        """
+        chat = self.conversation(messages)
+        if chat.left_out:
+            warnings.warn(chat.told_left_out(), stacklevel=2)
+        sampling = Sampling(temperature, top_k, top_p)
+        return "".join(chat.answer(tokens=tokens, sampling=sampling, seed=seed, stop=stop))
+
+    def conversation(self, messages: Sequence[Message] = ()) -> Chat:
+        """A chat that begins with these messages and is gone on with; `answer` streams the model's part of it."""
+        return Chat(self.network, self.tokenizer, self.chat_template, messages)
+
+    @functools.cached_property
+    def chat_template(self) -> ChatTemplate:
+        """The template in the model's folder; ModelFolderError where there is none."""
+        template = None if self.folder is None else template_of(self.folder, self.tokenizer)
+        if template is None:
+            raise ModelFolderError(
+                f"the model in {self.folder} has no chat template: nothing says how a question would be put to it, "
+                "and most likely it was not trained to answer any",
+                wanted="chat_template.jinja, or chat_template in tokenizer_config.json",
+                advice="let it go on from a text instead: everysum generate",
+            )
+        return template
+
     def chances(
         self,
         prompt: str | None = None,
@@ -112,14 +164,14 @@ class Model:
         seed: int = 0,
     ) -> Iterator[Chances]:
         """For each step of generating: the likeliest `count` tokens with their probabilities, and the one taken."""
-        sampling, end = Sampling(temperature, top_k, top_p), self.tokenizer.end_of_text
+        sampling, ends = Sampling(temperature, top_k, top_p), self.tokenizer.ends
         for step in steps(
             self.network,
             [self.token_ids(prompt)],
             tokens=tokens,
             sampling=sampling,
             seed=seed,
-            over=lambda row, token_id: token_id == end,
+            over=lambda row, token_id: token_id in ends,
         ):
             yield chances(step.logits[0], step.token_ids[0], count)
 
@@ -129,16 +181,19 @@ class Model:
         return continuations(self.network, self.token_ids(prompt), count=count, length=length, end_of_text=end)
 
     def token_ids(self, prompt: str | None) -> list[int]:
-        """A prompt's tokens; None is the end-of-text token, behind which a new text starts."""
+        """A prompt's tokens, with what this family of models has in front of every text.
+
+        None is that alone, or else the end-of-text token: behind it a new text starts.
+        """
         if prompt is None:
-            return [self.tokenizer.end_of_text]
+            return list(self.tokenizer.before) or [self.tokenizer.end_of_text]
         if not prompt:
             raise InputError(
                 "the prompt is empty",
                 wanted="at least one character",
                 advice="leave the prompt out to let the model start a new text",
             )
-        return self.tokenizer.encode(prompt)
+        return [*self.tokenizer.before, *self.tokenizer.encode(prompt)]
 
     # --- numbers -----------------------------------------------------------------------------------------------------
 
@@ -200,46 +255,45 @@ class Model:
 
     def save(self, folder: Path | str) -> None:
         """Write config.json, model.safetensors and the tokenizer's files: Hugging Face's programs open the folder."""
-        save_network(self.network, Path(folder), end_of_text=self.tokenizer.end_of_text)
+        end = self.tokenizer.end_of_text
+        save_network(self.network, Path(folder), end_of_text=end, like=self.configuration)
         self.tokenizer.save(Path(folder))
 
+    def save_gguf(self, file: Path | str, *, dtype: str | None = None) -> None:
+        """Write one file for llama.cpp, with matrices in `dtype` ("float32", "float16" or "bfloat16"; else its own).
 
-def load(folder: Path | str, *, device: str = "auto", dtype: str | None = None) -> Model:
+        Raises UsageError, with the reason, for a model that llama.cpp has no form of.
+        """
+        template = None if self.folder is None else read_template(self.folder)
+        vocabulary = ggml_vocabulary(self.tokenizer, self.network.vocabulary_size)
+        save_gguf(self.network, vocabulary, Path(file), dtype=form_called(dtype), template=template)
+
+
+def load(
+    model: Path | str,
+    *,
+    device: str = "auto",
+    dtype: str | None = None,
+    download: bool = False,
+    revision: str | None = None,
+) -> Model:
     """Open a model folder, or a run folder, also while the run is not finished: then its newest good checkpoint.
 
-    `dtype` is that of the file if not given. Raises ModelFolderError naming what is missing or broken.
+    A name such as "org/name" or "org/name@revision" is a model of the Hugging Face hub (docs/models.md lists the
+    families). It is taken from the local cache, and fetched only with `download=True`; its `folder` then ends in the
+    hash of the commit. `dtype` ("float32", "bfloat16", "float16", "float64") is that of the file if not given.
+
+    Raises ModelFolderError naming what is missing or broken, and MachineError where there is too little memory.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ModelFolderError(
-            f"there is no model folder {folder}",
-            wanted="a folder with config.json, model.safetensors and tokenizer.json",
-        )
-    if (folder / "config.json").is_file() or not (folder / RECIPE).is_file():
-        network = load_network(folder)[0]
-        tokenizer = load_tokenizer(folder)
-    else:
-        tokenizer = load_tokenizer(folder)
-        network = network_of_run(folder, tokenizer)
-    if tokenizer.vocabulary_size > network.vocabulary_size:
-        raise ModelFolderError(
-            f"{folder}: tokenizer.json does not belong to this model",
-            wanted=f"at most {network.vocabulary_size} tokens, as many as the model knows",
-            came=f"{tokenizer.vocabulary_size}",
-        )
-    network = network.to(device=machine.choose_device(device), dtype=None if dtype is None else getattr(torch, dtype))
-    return Model(network.eval(), tokenizer, folder)
+    folder = folder_of(model, download=download, revision=revision)
+    chosen, form = machine.choose_device(device), form_called(dtype)
+    network, tokenizer, configuration = opened(folder, dtype=form, device=chosen)
+    return Model(network, tokenizer, folder, configuration)
 
 
-def network_of_run(folder: Path, tokenizer: Tokenizer) -> Network:
-    """The network in a run's newest good checkpoint."""
-    checkpoints = Checkpoints(folder / "checkpoints")
-    newest = checkpoints.newest_good(lambda _, problem: warnings.warn(str(problem), stacklevel=5))
-    if newest is None:
-        raise ModelFolderError(
-            f"the run in {folder} has no checkpoint yet",
-            advice=f"let it train a little longer, or go on with it: everysum train --resume --out {folder}",
-        )
-    network = build_network(read_run_recipe(folder), tokenizer.vocabulary_size)
-    load_weights(newest, network)
-    return network
+def form_called(dtype: str | None) -> torch.dtype | None:
+    """The form of numbers of this name."""
+    forms = {str(form).removeprefix("torch."): form for form in FLOATS}
+    if dtype is None or dtype in forms:
+        return None if dtype is None else forms[dtype]
+    raise UsageError(f"everysum does not compute in {dtype!r}", wanted=" or ".join(forms))

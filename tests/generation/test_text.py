@@ -17,10 +17,12 @@ class Pieces:
     """A tokenizer of these pieces of bytes; the end of text comes after the last."""
 
     kind = "pieces"
+    before = ()
 
-    def __init__(self, pieces: list[bytes]) -> None:
-        self.pieces = pieces
+    def __init__(self, pieces: list[bytes], *, drops_first_space: bool = False) -> None:
+        self.pieces, self.drops_first_space = pieces, drops_first_space
         self.end_of_text, self.vocabulary_size = len(pieces), len(pieces) + 1
+        self.ends, self.special_tokens = frozenset([self.end_of_text]), {"<end>": self.end_of_text}
 
     def token_bytes(self, token_id: int) -> bytes:
         return [*self.pieces, b""][token_id]
@@ -29,6 +31,9 @@ class Pieces:
         return b"".join(map(self.token_bytes, token_ids)).decode(errors="replace")
 
     def encode(self, text: str) -> list[int]:
+        raise NotImplementedError
+
+    def encode_parts(self, parts: Iterable[str | int]) -> list[int]:
         raise NotImplementedError
 
     def save(self, folder: Path) -> None:
@@ -148,3 +153,21 @@ def test_an_empty_stop_string_is_refused() -> None:
 def test_a_stream_refuses_its_prompt_before_the_first_piece(reciter) -> None:
     with pytest.raises(InputError, match="no tokens"):
         stream_text(reciter(HUMPTY.vocabulary_size), HUMPTY, [], tokens=3)
+
+
+# --- a space in front, as sentencepiece puts it -----------------------------------------------------------------------
+
+SPACED = Pieces([b" Once", b" upon", b" a"], drops_first_space=True)
+
+
+def test_a_text_behind_another_keeps_its_first_space(reciter) -> None:
+    generated = generate_text(reciter(4), SPACED, [[0]], tokens=3, sampling=GREEDY)
+    assert generated[0].text == " upon a"
+    assert "".join(stream_text(reciter(4), SPACED, [0], tokens=3, sampling=GREEDY)) == " upon a"
+
+
+def test_a_new_text_is_without_the_space_in_front(reciter) -> None:
+    generated = generate_text(reciter(4), SPACED, [[3]], tokens=3, sampling=GREEDY)
+    assert generated[0].text == "Once upon a"
+    assert "".join(stream_text(reciter(4), SPACED, [3], tokens=3, sampling=GREEDY)) == "Once upon a"
+    assert "".join(stream_text(reciter(4), SPACED, [0], tokens=3, sampling=GREEDY, alone=True)) == "upon a"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cmath
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -21,12 +22,34 @@ def rms_norm(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
     return x / math.sqrt(x.square().mean().item() + epsilon) * weight
 
 
-def turn(x: Tensor, position: int, base: float) -> Tensor:
+def turn(x: Tensor, position: int, base: float, slowed: Callable[[float], float]) -> Tensor:
     """RoFormer, section 3.2.2: each pair of numbers is a complex one, times e to the i·position·θ."""
     half = len(x) // 2
     pairs = [complex(x[i].item(), x[i + half].item()) for i in range(half)]
-    pairs = [z * cmath.exp(1j * position * base ** (-i / half)) for i, z in enumerate(pairs)]
+    pairs = [z * cmath.exp(1j * position * slowed(base ** (-i / half))) for i, z in enumerate(pairs)]
     return torch.tensor([*(z.real for z in pairs), *(z.imag for z in pairs)], dtype=torch.float64)
+
+
+def as_they_are(frequency: float) -> float:
+    return frequency
+
+
+def four_times_slower(frequency: float) -> float:
+    return frequency / 4
+
+
+def as_llama_3_1_has_it(frequency: float) -> float:
+    """By wavelength, as Meta's own program for Llama 3.1 decides it: factor 8, low 1, high 4, 6 positions before."""
+    wavelength = 2 * math.pi / frequency
+    if wavelength < 6 / 4:
+        return frequency
+    if wavelength > 6 / 1:
+        return frequency / 8
+    smooth = (6 / wavelength - 1) / (4 - 1)
+    return (1 - smooth) * frequency / 8 + smooth * frequency
+
+
+SLOWED = {"llama_biased_linear": four_times_slower, "llama_3_1": as_llama_3_1_has_it}
 
 
 def silu(x: Tensor) -> Tensor:
@@ -42,8 +65,13 @@ def plain_logits(
     groups: int,
     base: float,
     epsilon: float,
+    slowed: Callable[[float], float] = as_they_are,
+    reach: int = 10**9,
 ) -> Tensor:
-    """`groups` is the number of key/value heads; the norm of heads and the untied head follow from the weights."""
+    """`groups` is the number of key/value heads; biases, the norm of heads and the untied head follow from the weights.
+
+    `reach` is how many positions each sees, its own counted.
+    """
     flowing = [weights["token_embedding.weight"][token_id] for token_id in token_ids]
     for layer in range(layers):
         block = {
@@ -52,13 +80,16 @@ def plain_logits(
             if name.startswith(f"blocks.{layer}.")
         }
 
+        def neurons(part: str, x: Tensor, block: dict[str, Tensor] = block) -> Tensor:
+            return block[part] @ x + block.get(f"{part}.bias", torch.zeros(len(block[part]), dtype=torch.float64))
+
         def heads_of(part: str, x: Tensor, position: int, block: dict[str, Tensor] = block) -> list[Tensor]:
-            vectors = list((block[f"attention.{part}"] @ x).chunk(heads if part == "query" else groups))
+            vectors = list(neurons(f"attention.{part}", x).chunk(heads if part == "query" else groups))
             if part == "value":
                 return vectors
             if (weight := block.get(f"attention.{part}_normalization")) is not None:
                 vectors = [rms_norm(vector, weight, epsilon) for vector in vectors]
-            return [turn(vector, position, base) for vector in vectors]
+            return [turn(vector, position, base, slowed) for vector in vectors]
 
         normalized = [rms_norm(x, block["attention_normalization"], epsilon) for x in flowing]
         keys = [heads_of("key", x, position) for position, x in enumerate(normalized)]
@@ -67,14 +98,15 @@ def plain_logits(
             mixed = []
             for head, query in enumerate(heads_of("query", x, position)):
                 shared = head * groups // heads
-                fits = [(query @ keys[past][shared]).item() / math.sqrt(len(query)) for past in range(position + 1)]
-                total = sum(math.exp(fit) for fit in fits)
-                mixed.append(sum(math.exp(fit) / total * values[past][shared] for past, fit in enumerate(fits)))
-            flowing[position] = flowing[position] + block["attention.output"] @ torch.cat(mixed)
+                seen = range(max(0, position + 1 - reach), position + 1)
+                fits = {past: (query @ keys[past][shared]).item() / math.sqrt(len(query)) for past in seen}
+                total = sum(math.exp(fit) for fit in fits.values())
+                mixed.append(sum(math.exp(fit) / total * values[past][shared] for past, fit in fits.items()))
+            flowing[position] = flowing[position] + neurons("attention.output", torch.cat(mixed))
         for position, x in enumerate(flowing):
             read = rms_norm(x, block["feed_forward_normalization"], epsilon)
-            inner = silu(block["feed_forward.gate"] @ read) * (block["feed_forward.up"] @ read)
-            flowing[position] = flowing[position] + block["feed_forward.down"] @ inner
+            inner = silu(neurons("feed_forward.gate", read)) * neurons("feed_forward.up", read)
+            flowing[position] = flowing[position] + neurons("feed_forward.down", inner)
     head = weights.get("output.weight", weights["token_embedding.weight"])
     return torch.stack([head @ rms_norm(x, weights["normalization.weight"], epsilon) for x in flowing])
 
@@ -92,6 +124,8 @@ def test_logits_agree_with_a_plain_loop(variant: str, engine: str) -> None:
         groups=VARIANTS[variant].get("key_value_heads", 4),
         base=VARIANTS[variant].get("rotary_base", 10_000.0),
         epsilon=1e-6,
+        slowed=SLOWED.get(variant, as_they_are),
+        reach=VARIANTS[variant].get("sliding_window", CONTEXT),
     )
     assert expected.abs().max() > 1  # logits of some size, or agreement would say little
     assert_same(logits(network, token_ids)[0], expected)

@@ -9,7 +9,8 @@ import pytest
 from tiny import Listener, quietly, tiny, write_text
 
 from everysum.errors import EverysumError, InputError, MachineError, UsageError
-from everysum.training.prepare import Request, cache_folder, prepare, read_run_recipe
+from everysum.training.base import recipe_of_run
+from everysum.training.prepare import Request, cache_folder, prepare
 from everysum.training.recipe import merged, overrides_from
 
 REFUSALS = [
@@ -98,7 +99,7 @@ def test_bytes_that_are_not_text_can_be_replaced_instead(tmp_path: Path) -> None
     with quietly(tmp_path / "cache"):
         prepared = prepare(Request([path], tmp_path / "run", wishes=wishes), Listener())
     assert prepared.tokenizer.decode(prepared.tokens.train.tokens.tolist()[:7]) == "abc \ufffd\n"
-    assert read_run_recipe(tmp_path / "run") == prepared.recipe
+    assert recipe_of_run(tmp_path / "run") == prepared.recipe
 
 
 def test_the_same_text_is_cut_into_tokens_once(tmp_path: Path) -> None:

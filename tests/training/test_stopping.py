@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import Listener, results_of, resume_tiny, train_in_a_process, train_tiny
+from tiny import Listener, StopAt, results_of, resume_tiny, train_in_a_process, train_tiny
 
 from everysum.errors import Interrupted
 from everysum.model import load
 from everysum.training.checkpoint import Checkpoints
 from everysum.training.log import read_log
-from everysum.training.progress import StepLine
 
 STEPS = 40
 LONGER: dict[str, Any] = {"schedule": {"steps": STEPS}}
@@ -31,19 +30,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "bfloat16 with two workers": {**LONGER, "engine": {"dtype": "bfloat16", "threads": 2, "workers": 2}},
 }
 needs_signals = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
-
-
-class StopAt(Listener):
-    """Sends this process a signal when a step is done."""
-
-    def __init__(self, step: int, number: int) -> None:
-        super().__init__()
-        self.step, self.number = step, number
-
-    def stepped(self, line: StepLine) -> None:
-        super().stepped(line)
-        if line.step == self.step:
-            os.kill(os.getpid(), self.number)
 
 
 def stopped(text: Path, out: Path, step: int, *over: Mapping[str, Any], number: int = signal.SIGTERM) -> Interrupted:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
+from everysum.cli.chat import chat
 from everysum.cli.doctor import doctor
+from everysum.cli.download import download
 from everysum.cli.evaluate import evaluate
 from everysum.cli.explain import explain
+from everysum.cli.export import export
 from everysum.cli.generate import generate
 from everysum.cli.help import USAGE_ERROR, Command, Group, in_our_words
 from everysum.cli.lesson import lesson
-from everysum.cli.terminal import prepare_streams
+from everysum.cli.terminal import prepare_streams, say
 from everysum.cli.tokenize import tokenize
 from everysum.cli.train import train
 from everysum.version import __version__
@@ -49,6 +53,7 @@ Examples:
   everysum train letters/ notes.md --minutes 20 --out runs/mine
   everysum train --demo --minutes 1.5         nursery stories that come along
   everysum train book.txt --recipe gpt --set network.layers=6
+  everysum train mine.txt --from runs/book    on from any model
   everysum train --resume --out runs/book     after Ctrl-C, bit for bit
   everysum train --recipe runs/book/recipe.json --seed 2
   zcat logs.gz | everysum train - --json | jq .loss
@@ -61,11 +66,24 @@ Examples:
   everysum generate runs/book "Humpty" --continuations 8
   everysum generate runs/book --prompts prompts.txt --json
 """,
+    chat: """
+\b
+Examples:
+  everysum chat models/Llama-3.2-1B-Instruct --system "Answer in one sentence."
+  everysum chat models/mine --temperature 0 --json < questions.txt | jq .content
+""",
     evaluate: """
 \b
 Examples:
   everysum evaluate runs/book other.txt
   everysum evaluate runs/book chapters/ --stride 1 --json | jq .bits_per_byte
+""",
+    export: """
+\b
+Examples:
+  everysum export runs/book models/book             what Hugging Face's programs open
+  everysum export runs/book --gguf book.gguf        what llama.cpp opens
+  everysum export runs/book --gguf book.gguf --dtype float16
 """,
     tokenize: """
 \b
@@ -73,6 +91,13 @@ Examples:
   everysum tokenize runs/book "Humpty Dumpty"
   everysum tokenize runs/book "Humpty Dumpty" --merges
   everysum tokenize tokenizer.json --json < book.txt
+  everysum tokenize models/Llama-2/tokenizer.model "<s> Hello" --special
+""",
+    download: """
+\b
+Examples:
+  everysum download HuggingFaceTB/SmolLM2-135M
+  everysum download Qwen/Qwen3-0.6B --revision main --json | jq -r .commit
 """,
     lesson: """
 \b
@@ -121,6 +146,7 @@ def everysum(
 def execute(arguments: list[str]) -> int:
     """Run the command that the arguments ask for and return its exit code; without arguments show the help."""
     prepare_streams()
+    warnings.showwarning = lambda message, *_: say(str(message))
     group = typer.main.get_command(app)
     try:
         with group.make_context("everysum", arguments or ["--help"]) as context:

@@ -7,7 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
-ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="A run folder or model folder.", show_default=False)]
+ModelFolder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL", help="A run folder, a model folder, or the name of a model downloaded.", show_default=False
+    ),
+]
 Device = Annotated[
     str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or mps; auto takes the fastest here.")
 ]

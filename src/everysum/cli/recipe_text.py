@@ -29,11 +29,11 @@ def recipe_text(recipe: Recipe) -> str:
 
 def lines_of(section: Section, prefix: str) -> Iterator[str]:
     """A line for each value of a section, then its sections, each behind an empty line and what it is."""
-    from everysum.training.recipe import Section
+    from everysum.training.recipe import Section, sections_of
 
     values = {name: getattr(section, name) for name in type(section).model_fields}
     for name, value in values.items():
-        if not isinstance(value, Section):
+        if not isinstance(value, Section) and not sections_of(type(section).model_fields[name]):
             said = json.dumps(section.model_dump(mode="json")[name], ensure_ascii=False).strip('"')
             yield from commented(f"{prefix}{name}={said}", explained(type(section), name))
     for name, value in values.items():
@@ -44,9 +44,11 @@ def lines_of(section: Section, prefix: str) -> Iterator[str]:
 
 def other_network(recipe: Recipe) -> Iterator[str]:
     """The keys of the network that was not chosen."""
-    from everysum.training.recipe import GPTChoice, LlamaChoice
+    from everysum.training.recipe import GPTChoice, LlamaChoice, PublishedChoice
 
     chosen = type(recipe.network)
+    if chosen is PublishedChoice:
+        return
     other: type[Section] = GPTChoice if chosen is LlamaChoice else LlamaChoice
     kind = other.model_fields["kind"].default
     yield f"\n# Only with network.kind={kind}.\n{what_it_is(other)}"
@@ -88,7 +90,7 @@ def can_be(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return either(schema["enum"])
     kinds = {"boolean": "true or false", "integer": "a whole number", "number": "a number", "null": "null"}
-    kinds |= {"string": "a word", "array": "a list"}
+    kinds |= {"string": "a word", "array": "a list", "object": "an object"}
     bounds = {"minimum": "from {}", "exclusiveMinimum": "above {}", "maximum": "to {}", "exclusiveMaximum": "below {}"}
     limits = [text.format(f"{schema[key]:g}") for key, text in bounds.items() if abs(schema.get(key, HUGE)) < HUGE]
     return " ".join([kinds[schema["type"]], *limits])

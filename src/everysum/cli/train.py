@@ -65,6 +65,15 @@ def train(
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Another run from the same recipe.", rich_help_panel=HOW)
     ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Go on from a model: a run, a model folder or a name on the hub. Its tokenizer is kept.",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
     print_recipe: Annotated[
         bool,
         typer.Option(
@@ -105,11 +114,17 @@ def train(
             "--minutes": minutes,
             "--recipe": recipe,
         }
-        asked |= {"--set": assignments, "--seed": seed, "--device": device, "--print-recipe": print_recipe}
+        asked |= {
+            "--from": base,
+            "--set": assignments,
+            "--seed": seed,
+            "--device": device,
+            "--print-recipe": print_recipe,
+        }
         go_on(folder_to_resume(texts or [], out, asked), json)
         return
     wishes = wishes_of(recipe or "default", assignments or [], errors=errors, seed=seed, device=device)
-    order = Order(tuple(texts or ()), tuple(valid or ()), out, minutes, wishes, demo)
+    order = Order(tuple(texts or ()), tuple(valid or ()), out, minutes, wishes, demo, base)
     if print_recipe:
         show_recipe(order, json)
     else:

@@ -29,6 +29,8 @@ def opening(recipe: Recipe, facts: Facts, width: int) -> list[Text]:
     for label, words in rows:
         for number, part in enumerate(textwrap.wrap(words, width - LABEL)):
             lines.append(Text.assemble((f"{'' if number else label:<{LABEL}}", "dim"), part))
+    if recipe.base is not None:
+        return lines
     size, loss = f"{facts.vocabulary_size:,}", f"{facts.untrained_loss:.2f}"
     untrained = f"Untrained, with a vocabulary of {size}, it would lose ln {size} = {loss} a token."
     return [*lines, Text(untrained, "dim")]
@@ -44,6 +46,10 @@ def text_in_words(recipe: Recipe, facts: Facts) -> str:
 
 def network_in_words(recipe: Recipe, facts: Facts) -> str:
     network = recipe.network
+    if network.kind == "published":
+        assert recipe.base is not None
+        kind = network.configuration["model_type"]
+        return f"{kind} from {recipe.base.model}, {facts.parameters:,} parameters, context {network.context_length:,}"
     return (
         f"{network.kind}, {facts.parameters:,} parameters: {network.layers} layers × {network.width} wide × "
         f"{network.heads} heads, context {network.context_length:,}"

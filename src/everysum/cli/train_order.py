@@ -32,6 +32,7 @@ class Order:
     minutes: float | None
     wishes: Mapping[str, Any]
     demo: bool
+    base: Path | None = None
 
     def __post_init__(self) -> None:
         if self.minutes is not None and not 0 < self.minutes < math.inf:
@@ -82,12 +83,13 @@ class Order:
         both = with_spooled([*sources, *self.held_out], folder)
         texts, held_out = both[: len(sources)], both[len(sources) :]
         before = machine.seconds_since_start()
-        return Request(texts, folder, held_out, self.minutes, self.wishes, seconds_before=before)
+        return Request(texts, folder, held_out, self.minutes, self.wishes, seconds_before=before, base=self.base)
 
     def resolved(self) -> Recipe:
         """The recipe that this run would have; nothing is left of working it out."""
         from everysum import machine
         from everysum.training import plan
+        from everysum.training.base import with_base
         from everysum.training.prepare import prepare
         from everysum.training.progress import Progress
 
@@ -97,7 +99,7 @@ class Order:
         minutes = self.minutes or self.wishes.get("minutes") or plan.DEFAULT_MINUTES
         device = machine.choose_device(self.wishes.get("engine", {}).get("device", "auto"))
         situation = plan.Situation(EXAMPLE_BYTES, 60 * minutes, device)
-        return plan.draft(situation, {**self.wishes, "minutes": minutes})
+        return plan.draft(situation, with_base({**self.wishes, "minutes": minutes}, self.base))
 
 
 def wishes_of(

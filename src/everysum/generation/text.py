@@ -22,17 +22,18 @@ class GeneratedText:
 
 
 class TextStream:
-    """One prompt's text as its tokens come, up to the end-of-text token or a stop string.
+    """One prompt's text as its tokens come, up to a token that ends texts or a stop string.
 
-    A stop string is found wherever its characters come, across tokens as well. Text that might be its beginning is held
-    back until the next token shows whether it is. Of several stop strings the one that is complete first counts.
+    A text that stands `alone` instead of going on behind another one is without the space that some tokenizers put in
+    front. A stop string is found wherever its characters come, across tokens as well. Text that might be its beginning
+    is held back until the next token shows whether it is. Of several stop strings the first that is complete counts.
     """
 
-    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = ()) -> None:
+    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = (), *, alone: bool = False) -> None:
         if not all(stop):
             raise UsageError("a stop string cannot be empty: it would end every text before its first character")
-        self.end_of_text, self.stop = tokenizer.end_of_text, tuple(stop)
-        self.decoder = StreamDecoder(tokenizer)
+        self.ends, self.stop = tokenizer.ends, tuple(stop)
+        self.decoder = StreamDecoder(tokenizer, alone=alone)
         self.token_ids: list[int] = []
         self.held = ""
         self.ending: Ending = "tokens"
@@ -41,7 +42,7 @@ class TextStream:
         """The text that is certain now, perhaps none; once the text is over, none comes any more."""
         if self.over:
             return ""
-        if token_id == self.end_of_text:
+        if token_id in self.ends:
             self.ending = "end_of_text"
             return self.rest()
         self.token_ids.append(token_id)
@@ -57,7 +58,7 @@ class TextStream:
 
     @property
     def over(self) -> bool:
-        """Whether the end-of-text token or a stop string has come."""
+        """Whether a token that ends texts or a stop string has come."""
         return self.ending != "tokens"
 
     def finish(self) -> str:
@@ -88,7 +89,7 @@ def generate_text(
     stop: Sequence[str] = (),
 ) -> list[GeneratedText]:
     """The text behind each prompt: up to `tokens` tokens, ending before a stop string or end of text. See `steps`."""
-    streams = [TextStream(tokenizer, stop) for _ in prompts]
+    streams = [TextStream(tokenizer, stop, alone=says_nothing(tokenizer, prompt)) for prompt in prompts]
     texts = [""] * len(prompts)
 
     def over(row: int, token_id: int) -> bool:
@@ -112,12 +113,14 @@ def stream_text(
     sampling: Sampling = UNCHANGED,
     seed: int = 0,
     stop: Sequence[str] = (),
+    alone: bool = False,
 ) -> Iterator[str]:
     """The text behind a prompt in pieces, each as soon as it is certain; joined, they are what `generate_text` gives.
 
-    A prompt that cannot be used is refused at once, before the first piece is asked for.
+    It is a text of its own if it is to stand `alone`, or if the prompt says nothing. A prompt that cannot be used is
+    refused at once, before the first piece is asked for.
     """
-    stream = TextStream(tokenizer, stop)
+    stream = TextStream(tokenizer, stop, alone=alone or says_nothing(tokenizer, prompt))
     coming = steps(network, [prompt], tokens=tokens, sampling=sampling, seed=seed, over=lambda *_: stream.over)
 
     def pieces() -> Iterator[str]:
@@ -128,3 +131,8 @@ def stream_text(
             yield piece
 
     return pieces()
+
+
+def says_nothing(tokenizer: Tokenizer, prompt: Sequence[int]) -> bool:
+    """Whether a prompt is special tokens only, so that a new text starts behind it."""
+    return not any(tokenizer.token_bytes(token_id) for token_id in prompt)

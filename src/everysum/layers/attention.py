@@ -28,6 +28,19 @@ def causal(queries: int, keys: int, device: torch.device) -> Bool[Tensor, "1 1 q
     return torch.ones(1, 1, queries, keys, dtype=torch.bool, device=device).tril(keys - queries)
 
 
+def near(visible: Visible, positions: Int[Tensor, "#batch query"], keys: int, window: int) -> Visible:
+    """What is visible, and at most `window` positions back, the own one counted: a sliding window (Mistral, 2023).
+
+    Layer by layer numbers still come from further back: each looks at what the layer below has seen.
+    """
+    if keys <= window:
+        return visible
+    if visible is None:
+        visible = causal(positions.shape[1], keys, positions.device)
+    keys_at = torch.arange(keys, device=positions.device)
+    return visible & (keys_at > positions[:, None, :, None] - window)
+
+
 def attention_weights(
     query: Float[Tensor, "batch heads query head_size"],
     key: Float[Tensor, "batch heads key head_size"],
@@ -69,6 +82,7 @@ class Attention(Layer):
     """Heads side by side: each has its own query and reads a key and a value; an output matrix mixes their results.
 
     `key_value_heads` fewer than `heads` share keys and values among groups of queries (Ainslie et al., 2023);
+    the output matrix has a bias where the others have one, unless `output_bias` says otherwise (Qwen 2);
     `normalize_heads` puts an RMSNorm on each head's query and key (Qwen 3). With `rotation` (cosine and sine) passed to
     `forward`, queries and keys are turned by their positions.
     """
@@ -81,6 +95,7 @@ class Attention(Layer):
         head_size: int,
         key_value_heads: int | None = None,
         bias: bool = False,
+        output_bias: bool | None = None,
         normalize_heads: bool = False,
         epsilon: float = 1e-6,
         output_deviation: float,
@@ -94,7 +109,8 @@ class Attention(Layer):
         self.value = Linear(width, key_value_heads * head_size, bias=bias)
         self.query_normalization = RMSNorm(head_size, epsilon=epsilon) if normalize_heads else None
         self.key_normalization = RMSNorm(head_size, epsilon=epsilon) if normalize_heads else None
-        self.output = Linear(heads * head_size, width, bias=bias, deviation=output_deviation)
+        output_bias = bias if output_bias is None else output_bias
+        self.output = Linear(heads * head_size, width, bias=output_bias, deviation=output_deviation)
 
     def split_heads(
         self, vectors: Float[Tensor, "batch position joined"]

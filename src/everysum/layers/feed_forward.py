@@ -57,12 +57,14 @@ class GatedFeedForward(Layer):
     With SiLU as its activation it is Llama's SwiGLU.
     """
 
-    def __init__(self, width: int, inner_width: int, activation: Activation, *, output_deviation: float) -> None:
+    def __init__(
+        self, width: int, inner_width: int, activation: Activation, *, bias: bool = False, output_deviation: float
+    ) -> None:
         super().__init__()
         self.activation = activation
-        self.gate = Linear(width, inner_width)
-        self.up = Linear(width, inner_width)
-        self.down = Linear(inner_width, width, deviation=output_deviation)
+        self.gate = Linear(width, inner_width, bias=bias)
+        self.up = Linear(width, inner_width, bias=bias)
+        self.down = Linear(inner_width, width, bias=bias, deviation=output_deviation)
 
     def forward(self, hidden: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
         return self.down(self.activation(self.gate(hidden)) * self.up(hidden))

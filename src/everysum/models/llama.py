@@ -5,7 +5,8 @@
     block:  x + attention(RMSNorm(x)),  then  x + SwiGLU(RMSNorm(x))
 
 Queries and keys are turned by their positions (RoPE) instead of adding a position embedding; groups of query heads may
-share keys and values; there are no biases. With `normalize_heads`, queries and keys pass an RMSNorm each (Qwen 3).
+share keys and values; there are no biases. Its relatives put other parts in: biases (Qwen 2), an RMSNorm for each
+head's query and key (Qwen 3), a window that attention looks through (Mistral), slower turns (Llama 3.1).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from everysum.errors import UsageError
 from everysum.layers.activation import ACTIVATIONS
-from everysum.layers.attention import ENGINES, Attention, Visible
+from everysum.layers.attention import ENGINES, Attention, Visible, near
 from everysum.layers.cache import Cache
 from everysum.layers.dropout import Dropout
 from everysum.layers.embedding import Embedding
@@ -23,7 +24,7 @@ from everysum.layers.feed_forward import GatedFeedForward
 from everysum.layers.layer import Layer
 from everysum.layers.linear import Linear
 from everysum.layers.normalization import RMSNorm
-from everysum.layers.positions import RotaryPositions
+from everysum.layers.positions import RotaryPositions, Scaling
 from everysum.layers.residual import pre_norm
 from everysum.models.network import Network, head_size_of, locate
 
@@ -55,7 +56,11 @@ class Block(Layer):
 
 
 class Llama(Network):
-    """Rotary positions, RMSNorm, SwiGLU, grouped queries; `normalize_heads` for Qwen 3's norm of queries and keys."""
+    """Rotary positions, RMSNorm, SwiGLU, grouped queries; `normalize_heads` for Qwen 3's norm of queries and keys.
+
+    `attention_bias` gives queries, keys, values and the output a bias, the output only if `output_bias` is not false;
+    `feed_forward_bias` those of the feed-forward; `sliding_window` is how many positions back attention looks.
+    """
 
     def __init__(
         self,
@@ -69,7 +74,12 @@ class Llama(Network):
         head_size: int | None = None,
         inner_width: int,
         normalize_heads: bool = False,
+        attention_bias: bool = False,
+        output_bias: bool | None = None,
+        feed_forward_bias: bool = False,
         rotary_base: float = 10_000.0,
+        rotary_scaling: Scaling | None = None,
+        sliding_window: int | None = None,
         epsilon: float = 1e-6,
         dropout: float = 0.0,
         tied: bool = False,
@@ -81,12 +91,12 @@ class Llama(Network):
         refuse_uneven_groups(heads, key_value_heads)
         if head_size % 2:
             raise UsageError(f"rotary positions turn pairs of numbers: a head size of {head_size} is odd")
-        self.vocabulary_size, self.context_length = vocabulary_size, context_length
+        self.vocabulary_size, self.context_length, self.sliding_window = vocabulary_size, context_length, sliding_window
         self.cache_shape = (layers, key_value_heads, head_size)
 
         # tied, the same rows give the logits, which must start small
         self.token_embedding = Embedding(vocabulary_size, width, deviation=0.02 if tied else 1.0)
-        self.rotary_positions = RotaryPositions(head_size, base=rotary_base)
+        self.rotary_positions = RotaryPositions(head_size, base=rotary_base, scaling=rotary_scaling)
         self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(
             Block(
@@ -95,12 +105,14 @@ class Llama(Network):
                     heads,
                     head_size=head_size,
                     key_value_heads=key_value_heads,
+                    bias=attention_bias,
+                    output_bias=output_bias,
                     normalize_heads=normalize_heads,
                     epsilon=epsilon,
                     output_deviation=0.0,  # what the matrices add to the flow starts at zero: a block begins as nothing
                     engine=ENGINES[engine],
                 ),
-                GatedFeedForward(width, inner_width, ACTIVATIONS["silu"], output_deviation=0.0),
+                GatedFeedForward(width, inner_width, ACTIVATIONS["silu"], bias=feed_forward_bias, output_deviation=0.0),
                 width,
                 epsilon,
                 dropout,
@@ -114,6 +126,9 @@ class Llama(Network):
         self, token_ids: Int[Tensor, "batch position"], visible: Visible = None, cache: Cache | None = None
     ) -> Float[Tensor, "batch position width"]:
         positions, visible = locate(token_ids, visible, cache)
+        if self.sliding_window is not None:
+            keys = token_ids.shape[1] if cache is None else cache.extent
+            visible = near(visible, positions, keys, self.sliding_window)
         hidden = self.dropout(self.token_embedding(token_ids).to(self.dtype))
         rotation = self.rotary_positions.angles(positions, hidden.dtype)
         for layer, block in enumerate(self.blocks):

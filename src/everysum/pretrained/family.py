@@ -54,14 +54,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Family:
-    """A table of names, and the two translations of a configuration."""
+    """A table of names, and the two translations of a configuration.
+
+    `represents` says whether a network can be saved under these names. `network_from` takes a config.json's values and
+    parts that none says, such as `engine` and `dropout`; it allocates and does not initialize.
+    """
 
     architecture: str
     model_type: str
     rows: tuple[Row, ...]
     represents: Callable[[Network], bool]
     configuration_of: Callable[[Any], dict[str, Any]]
-    network_from: Callable[[Mapping[str, Any]], Network]
+    network_from: Callable[..., Network]
 
     def table(self, network: Network) -> Iterator[Row]:
         """The rows that this network needs, one for each layer where there is one a layer."""

@@ -70,7 +70,7 @@ def configuration_of(network: GPT) -> dict[str, Any]:
     }
 
 
-def network_from(configuration: Mapping[str, Any]) -> GPT:
+def network_from(configuration: Mapping[str, Any], **parts: Any) -> GPT:
     refuse_unless(
         configuration,
         {
@@ -92,6 +92,7 @@ def network_from(configuration: Mapping[str, Any]) -> GPT:
         activation=THEIR_ACTIVATIONS[setting(configuration, "activation_function", str, "gelu_new")],
         wiring="pre_norm",
         tied=setting(configuration, "tie_word_embeddings", bool, True),
+        **parts,
     )
 
 

@@ -63,7 +63,7 @@ def configuration_of(network: GPT) -> dict[str, Any]:
     }
 
 
-def network_from(configuration: Mapping[str, Any]) -> GPT:
+def network_from(configuration: Mapping[str, Any], **parts: Any) -> GPT:
     width = setting(configuration, "hidden_size", int)
     refuse_unless(
         {"do_layer_norm_before": True, **configuration},  # what OPT does where its file does not say
@@ -85,6 +85,7 @@ def network_from(configuration: Mapping[str, Any]) -> GPT:
         activation="relu",
         wiring="post_norm",
         tied=setting(configuration, "tie_word_embeddings", bool, True),
+        **parts,
     )
 
 

@@ -111,6 +111,17 @@ class BytePairTokenizer(Vocabulary):
         utf8(text)
         return self._encoder.encode(text)
 
+    def history(self, token_id: int) -> list[tuple[int, Merge]]:
+        """The merges behind one token as they were learned, each with its number; the 256 bytes have none."""
+        needed: dict[int, Merge] = {}
+        waiting = [token_id]
+        while waiting:
+            number = waiting.pop() - len(BYTES)
+            if 0 <= number < len(self.merges):
+                needed[number] = self.merges[number]
+                waiting += self.merges[number].pair
+        return [(number + 1, needed[number]) for number in sorted(needed)]
+
     @functools.cached_property
     def _encoder(self) -> fast.Encoder:
         return fast.Encoder(self._tokens[:-1], self.pattern)

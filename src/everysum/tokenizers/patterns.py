@@ -1,9 +1,11 @@
 """Where a text is cut before its tokens are looked for: no token ever crosses these cuts.
 
 GPT-2 keeps a word with the space before it, and letters, digits and signs apart. Llama 3 also cuts digits in threes,
-lets any sign lead a word, and keeps newlines together. The expressions are those of the published tokenizers, to the
-letter, so that other programs cut in the same places. One caveat: a character that the newest Unicode has just
-assigned is a letter to one library and unknown to another, which may move a cut beside it; nothing is lost.
+lets any sign lead a word, and keeps newlines together. cl100k does the same but for spaces at the very end of a text,
+and o200k cuts before capitals as well: these two are here to read published tokenizers with. The expressions are those
+of the published tokenizers, to the letter, so that other programs cut in the same places. One caveat: a character that
+the newest Unicode has just assigned is a letter to one library and unknown to another, which may move a cut beside it;
+nothing is lost.
 """
 
 from __future__ import annotations
@@ -62,6 +64,24 @@ LLAMA3 = SplitPattern(
         r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     ),
     boundary=re.compile(rf"\S(?=[ \t])|\n(?=\S)|{_WORD_BEFORE_SIGN}"),
+)
+CL100K = SplitPattern(
+    name="cl100k",
+    expression=(
+        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"
+        r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
+    ),
+    boundary=LLAMA3.boundary,
+)
+_UPPER, _LOWER = r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}", r"\p{Ll}\p{Lm}\p{Lo}\p{M}"
+_ENDING = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+O200K = SplitPattern(
+    name="o200k",
+    expression=(
+        rf"[^\r\n\p{{L}}\p{{N}}]?[{_UPPER}]*[{_LOWER}]+{_ENDING}|[^\r\n\p{{L}}\p{{N}}]?[{_UPPER}]+[{_LOWER}]*{_ENDING}"
+        r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    ),
+    boundary=re.compile(rf"\S(?=[ \t])|\n(?=[^\s/])|{_WORD_BEFORE_SIGN}"),
 )
 EACH_CHARACTER = SplitPattern(name="character", expression=r"[\s\S]", boundary=re.compile(r"[\s\S]"))
 

@@ -1,4 +1,4 @@
-"""``tokenizer.json``, the tokenizers library's file: written by us, and read without the library.
+"""``tokenizer.json``, the tokenizers library's file, as we write it, and read without the library.
 
 Everything is byte-level byte-pair encoding to that library. Characters and words are such an encoding without merges
 that looks each whole piece up first (``ignore_merges``), so other programs open all three kinds without code of ours.
@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from everysum.errors import ModelFolderError
-from everysum.files import read_json, write_json
+from everysum.files import write_json
 from everysum.tokenizers.byte_characters import BYTES, to_bytes, to_characters
 from everysum.tokenizers.patterns import EACH_CHARACTER, GPT2, LLAMA3, SplitPattern
 from everysum.tokenizers.tokenizer import END_OF_TEXT
@@ -43,17 +42,12 @@ class TokenizerJson:
         write_json(folder / CONFIG_NAME, config)
 
     @classmethod
-    def read(cls, path: Path) -> TokenizerJson:
-        """The file's content; ModelFolderError if it is missing, broken, or of a kind that is not read here."""
-        document = read_json(path)
+    def read(cls, document: dict[str, Any]) -> TokenizerJson | None:
+        """The content of such a file if it is laid out as ours are: bytes, merges in order, end of text last."""
         try:
             return cls._parse(document)
-        except _ShapeErrors as problem:
-            raise ModelFolderError(
-                f"{path} is not a tokenizer that can be read",
-                wanted="byte-level byte-pair encoding laid out as GPT-2's: bytes, merges in order, end of text last",
-                came=f"{type(problem).__name__}: {problem}" if isinstance(problem, LookupError) else str(problem),
-            ) from problem
+        except _ShapeErrors:
+            return None
 
     def _document(self) -> dict[str, Any]:
         tokens = [to_characters(token) for token in [*BYTES, *self.learned]] + [END_OF_TEXT]
@@ -67,7 +61,7 @@ class TokenizerJson:
             "normalizer": None,
             "pre_tokenizer": pre_tokenizer(self.pattern),
             "post_processor": None,
-            "decoder": _byte_level(use_regex=False),
+            "decoder": byte_level(use_regex=False),
             "model": {
                 "type": "BPE",
                 "dropout": None,
@@ -108,16 +102,21 @@ _ShapeErrors = (LookupError, TypeError, ValueError, AttributeError)
 def pre_tokenizer(pattern: SplitPattern) -> dict[str, Any]:
     """The library's name for cutting a text as the pattern does, and writing its bytes as characters."""
     if pattern == GPT2:
-        return _byte_level(use_regex=True)
-    split = {"type": "Split", "pattern": {"Regex": pattern.expression}, "behavior": "Isolated", "invert": False}
-    return {"type": "Sequence", "pretokenizers": [split, _byte_level(use_regex=False)]}
+        return byte_level(use_regex=True)
+    return {"type": "Sequence", "pretokenizers": [split(pattern.expression), byte_level(use_regex=False)]}
 
 
-def _byte_level(use_regex: bool) -> dict[str, Any]:
-    return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": use_regex}
+def split(expression: str) -> dict[str, Any]:
+    return {"type": "Split", "pattern": {"Regex": expression}, "behavior": "Isolated", "invert": False}
 
 
-def _pattern_of(pre_tokenizer_json: dict[str, Any]) -> SplitPattern:
+def byte_level(use_regex: bool, add_prefix_space: bool = False) -> dict[str, Any]:
+    return {"type": "ByteLevel", "add_prefix_space": add_prefix_space, "trim_offsets": True, "use_regex": use_regex}
+
+
+def cuts_alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two of the library's pre-tokenizers cut in the same places, however they are written."""
+
     def essence(part: dict[str, Any]) -> dict[str, Any]:
         defaults = {"use_regex": True} if part["type"] == "ByteLevel" else {}
         return {key: value for key, value in (defaults | part).items() if key != "trim_offsets"}
@@ -125,8 +124,12 @@ def _pattern_of(pre_tokenizer_json: dict[str, Any]) -> SplitPattern:
     def parts(whole: dict[str, Any]) -> list[dict[str, Any]]:
         return [essence(part) for part in whole.get("pretokenizers", [whole])]
 
+    return parts(one) == parts(other)
+
+
+def _pattern_of(pre_tokenizer_json: dict[str, Any]) -> SplitPattern:
     for pattern in (GPT2, LLAMA3, EACH_CHARACTER):
-        if parts(pre_tokenizer_json) == parts(pre_tokenizer(pattern)):
+        if cuts_alike(pre_tokenizer_json, pre_tokenizer(pattern)):
             return pattern
     raise ValueError(f"a split pattern that is not GPT-2's or Llama 3's: {str(pre_tokenizer_json)[:300]}")
 

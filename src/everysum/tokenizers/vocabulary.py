@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from everysum.errors import InputError, UsageError
 from everysum.tokenizers.byte_characters import BYTES
 from everysum.tokenizers.patterns import SplitPattern
+from everysum.tokenizers.tokenizer import END_OF_TEXT
 from everysum.tokenizers.tokenizer_json import TokenizerJson
 
 SMALLEST_VOCABULARY = len(BYTES) + 1
@@ -19,6 +20,8 @@ class Vocabulary(ABC):
     """A tokenizer's table of tokens: the 256 bytes, then the learned tokens, ``end_of_text`` last."""
 
     kind: ClassVar[str]
+    before: tuple[int, ...] = ()
+    drops_first_space = False
 
     def __init__(self, learned: Iterable[bytes], pattern: SplitPattern) -> None:
         self.pattern = pattern
@@ -33,6 +36,14 @@ class Vocabulary(ABC):
         return len(self._tokens) - 1
 
     @property
+    def ends(self) -> frozenset[int]:
+        return frozenset([self.end_of_text])
+
+    @property
+    def special_tokens(self) -> Mapping[str, int]:
+        return {END_OF_TEXT: self.end_of_text}
+
+    @property
     def learned(self) -> Sequence[bytes]:
         """The tokens beside the 256 bytes, in the order of their ids, from 256 on."""
         return self._tokens[len(BYTES) : -1]
@@ -40,6 +51,12 @@ class Vocabulary(ABC):
     @abstractmethod
     def encode(self, text: str) -> list[int]:
         """The token ids of a text; never ``end_of_text``."""
+
+    def encode_parts(self, parts: Iterable[str | int]) -> list[int]:
+        ids: list[int] = []
+        for part in parts:
+            ids.extend(self.encode(part) if isinstance(part, str) else [part])
+        return ids
 
     def token_bytes(self, token_id: int) -> bytes:
         if not 0 <= token_id < len(self._tokens):

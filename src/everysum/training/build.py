@@ -8,7 +8,8 @@ from everysum.layers.layer import initialize
 from everysum.models.gpt import GPT
 from everysum.models.llama import Llama
 from everysum.models.network import Network
-from everysum.training.recipe import GPTChoice, LlamaChoice, Recipe
+from everysum.pretrained.folder import network_of
+from everysum.training.recipe import GPTChoice, LlamaChoice, PublishedChoice, Recipe
 
 
 def build_network(recipe: Recipe, vocabulary_size: int) -> Network:
@@ -20,8 +21,10 @@ def build_network(recipe: Recipe, vocabulary_size: int) -> Network:
     return network
 
 
-def design(choice: GPTChoice | LlamaChoice, vocabulary_size: int, attention: str) -> Network:
-    """The network of these choices; allocates, does not initialize."""
+def design(choice: GPTChoice | LlamaChoice | PublishedChoice, vocabulary_size: int, attention: str) -> Network:
+    """The network of these choices; allocates, does not initialize. A published one knows its vocabulary's size."""
+    if isinstance(choice, PublishedChoice):
+        return network_of(choice.configuration, "the recipe", engine=attention, dropout=choice.dropout)
     values = choice.model_dump(exclude={"kind"})
     kind = GPT if isinstance(choice, GPTChoice) else Llama
     return kind(vocabulary_size=vocabulary_size, engine=attention, **values)

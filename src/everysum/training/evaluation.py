@@ -22,6 +22,8 @@ from everysum.tokenizers.tokenizer import Tokenizer
 from everysum.training.loss import token_losses
 
 POSITIONS_AT_ONCE = 2048
+LARGEST_WINDOW = 2048
+"""However far a model looks back: beyond it, a longer context improves the loss little and costs far more."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,15 @@ def evaluate_tokens(
 ) -> Measurement:
     """Score a token file, `sizes` being the bytes of each token of the vocabulary (see `token_sizes`).
 
-    `stride` is half the context when not given; `most` scores only about so many tokens, spread evenly (a quick look);
-    a `team` scores several batches side by side, which changes nothing in the result.
+    Windows are as long as the context, and at most `LARGEST_WINDOW`. `stride` is half of that when not given; `most`
+    scores only about so many tokens, spread evenly (a quick look); a `team` scores several batches side by side, which
+    changes nothing in the result.
 
     Raises InputError when the text has no token to predict.
     """
     if len(tokens) < 2:
         raise InputError("there is no token to predict", wanted="a text of at least one token")
-    window = min(network.context_length, max(1, len(tokens) - 1))
+    window = min(network.context_length, LARGEST_WINDOW, max(1, len(tokens) - 1))
     stride = min(window, stride or max(1, window // 2))
     was_training = network.training
     network.eval()

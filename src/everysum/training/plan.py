@@ -19,8 +19,9 @@ from everysum import machine
 from everysum.data.token_files import TokenFiles
 from everysum.layers.attention import ENGINES
 from everysum.models.network import head_size_of
+from everysum.training import base
 from everysum.training.loop import Trainer
-from everysum.training.recipe import Recipe, merged, validated
+from everysum.training.recipe import PublishedChoice, Recipe, merged, validated
 
 DEFAULT_MINUTES = 5.0
 QUICK_LOOKS = 8
@@ -179,6 +180,8 @@ def draft(situation: Situation, wishes: Mapping[str, Any]) -> Recipe:
             "threads": torch.get_num_threads(),
         },
     }
+    if wishes.get("base"):
+        values = merged({**values, "network": {}}, base.values_on_base(wishes, operations))
     recipe = validated(merged(values, wishes))
     if "workers" in wishes.get("engine", {}):
         return recipe
@@ -198,8 +201,11 @@ def faster_attention(recipe: Recipe) -> str:
     """Which engine computes attention and its gradient faster at the shapes of this recipe."""
     network, engine = recipe.network, recipe.engine
     rows = recipe.schedule.batch_size // recipe.schedule.accumulation
-    head_size = network.head_size if network.kind == "llama" else network.width // network.heads
-    shape = (rows, network.heads, network.context_length, head_size)
+    if isinstance(network, PublishedChoice):
+        heads, head_size = base.heads_of(network)
+    else:
+        heads, head_size = network.heads, getattr(network, "head_size", network.width // network.heads)
+    shape = (rows, heads, network.context_length, head_size)
 
     dtype = getattr(torch, engine.dtype)
     query, key, value = (torch.randn(shape, device=engine.device, dtype=dtype).requires_grad_() for _ in range(3))
@@ -248,15 +254,20 @@ def with_steps(recipe: Recipe, wishes: Mapping[str, Any], steps: int) -> Recipe:
             "sample_every": max(1, math.ceil(steps / min(SAMPLES, max(1, steps // SAMPLE_STEPS)))),
         }
     }
-    if recipe.optimizer.matrices == "muon":
+    if recipe.optimizer.matrices == "muon" and recipe.base is None:
         chosen["optimizer"] = {"matrix_rate": chosen_matrix_rate(steps, batch_tokens)}
     return validated(merged(merged(recipe.model_dump(), chosen), wishes))
+
+
+def most_epochs(recipe: Recipe) -> int:
+    """How often this run's text is worth being seen."""
+    return MOST_EPOCHS if recipe.base is None else base.MOST_EPOCHS
 
 
 def useful_steps(recipe: Recipe, tokens: TokenFiles) -> int:
     """How many steps see the text as often as is useful."""
     batch_tokens = recipe.schedule.batch_size * recipe.network.context_length
-    return max(10, math.ceil(MOST_EPOCHS * len(tokens.train) / batch_tokens))
+    return max(10, math.ceil(most_epochs(recipe) * len(tokens.train) / batch_tokens))
 
 
 def fitting_steps(seconds_left: float, seconds_a_step: float) -> int:

@@ -22,12 +22,12 @@ from everysum.parallel import use_cores
 from everysum.tokenizers import load_tokenizer, train_tokenizer
 from everysum.tokenizers.tokenizer import Tokenizer
 from everysum.training import plan
+from everysum.training.base import RECIPE, recipe_of_run, refuse_too_large_to_train, with_base
 from everysum.training.build import build_network, design
 from everysum.training.loop import NotFinite, Trainer
 from everysum.training.progress import Progress
-from everysum.training.recipe import Recipe, check_wishes, merged, read_recipe, validated
+from everysum.training.recipe import Recipe, check_wishes, merged, validated
 
-RECIPE = "recipe.json"
 SHORTEST_TEXT = 1000
 """Bytes below which there is nothing to learn a language from."""
 MEASURING_SHARE = 0.03
@@ -47,6 +47,8 @@ class Request:
     device: str = "auto"
     seconds_before: float = 0.0
     """How long the command had been running: it counts as part of its minutes."""
+    base: Path | str | None = None
+    """The model to go on from, instead of a new network: a folder, or a name on the hub."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     refuse_taken(request.out)
     minutes = request.minutes or request.wishes.get("minutes") or plan.DEFAULT_MINUTES
     progress.stage("reading the text")
-    wishes = with_texts(request)
+    wishes = with_base(with_texts(request), request.base)
     paths = tuple(Path(path) for path in wishes["text"]["paths"])
     size = survey(paths, errors=wishes["text"].get("errors", "strict"))
     refuse_short(size.bytes, paths)
@@ -79,10 +81,15 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     wishes = merged(wishes, {"minutes": minutes, "engine": {"device": device}, "text": {"sha256": digest}})
     recipe = plan.draft(plan.Situation(size.bytes, left, device), wishes)
     refuse_impossible(recipe)
+    if recipe.base is not None:
+        refuse_too_large_to_train(recipe)
     use_cores(recipe.engine.threads // recipe.engine.workers)
 
-    progress.stage("learning the vocabulary")
-    tokenizer = learned_tokenizer(recipe)
+    if recipe.base is None:
+        progress.stage("learning the vocabulary")
+        tokenizer = learned_tokenizer(recipe)
+    else:
+        tokenizer = load_tokenizer(Path(recipe.base.folder))
     progress.stage("cutting the text into tokens")
     tokens = token_files(recipe, tokenizer)
     recipe = fitted(recipe, tokens, wishes)
@@ -96,7 +103,7 @@ def prepare(request: Request, progress: Progress) -> Prepared:
 
 def reopened(folder: Path, progress: Progress) -> Prepared:
     """The run of an existing folder, from its recipe; its text must be what it was."""
-    recipe = read_run_recipe(folder)
+    recipe = recipe_of_run(folder)
     progress.stage("reading the text")
     if digest_of(recipe.text.model_dump()) != recipe.text.sha256:
         raise InputError(
@@ -107,17 +114,6 @@ def reopened(folder: Path, progress: Progress) -> Prepared:
     machine.choose_device(recipe.engine.device)
     tokenizer = load_tokenizer(folder)
     return Prepared(folder, recipe, tokenizer, token_files(recipe, tokenizer))
-
-
-def read_run_recipe(folder: Path) -> Recipe:
-    """The recipe in a run folder."""
-    if not (folder / RECIPE).is_file():
-        raise InputError(
-            f"{folder} holds no run to go on with",
-            wanted=f"a folder with {RECIPE}, as `everysum train` makes it",
-            advice="leave --resume out to begin a run there",
-        )
-    return validated(read_recipe(folder / RECIPE))
 
 
 def with_texts(request: Request) -> dict[str, Any]:
@@ -227,8 +223,8 @@ def planned(
     fitting, useful = plan.fitting_steps(seconds_left, seconds), plan.useful_steps(recipe, tokens)
     if useful < fitting:
         progress.warned(
-            f"after {plan.MOST_EPOCHS} passes over this text a network would only learn it by heart, so the run ends "
-            f"after {useful} steps, in about {useful * seconds / 60:.1f} minutes; "
+            f"after {plan.most_epochs(recipe)} passes over this text a network would only learn it by heart, so the "
+            f"run ends after {useful} steps, in about {useful * seconds / 60:.1f} minutes; "
             f"--set schedule.steps={fitting} would fill the time"
         )
     return plan.with_steps(recipe, wishes, min(fitting, useful))

@@ -18,6 +18,7 @@ from everysum.errors import InputError, UsageError
 from everysum.files import read_json
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -47,7 +48,8 @@ class Text(Section):
 class TokenizerChoice(Section):
     """How the text is cut into tokens."""
 
-    kind: Literal["characters", "words", "byte_pair"] = "byte_pair"
+    kind: Literal["characters", "words", "byte_pair", "kept"] = "byte_pair"
+    """Learned from the text, or kept: that of the model which the run goes on from."""
     vocabulary_size: Count = 1024
     pattern: Literal["gpt2", "llama3"] = "gpt2"
 
@@ -82,6 +84,28 @@ class LlamaChoice(Section):
     rotary_base: Positive = 10_000.0
     dropout: Share = 0.0
     tied: bool = False
+
+
+class PublishedChoice(Section):
+    """A network that has been trained before, as its family's config.json describes it."""
+
+    kind: Literal["published"] = "published"
+    configuration: dict[str, Any]
+    """What config.json says; it comes with the model."""
+    context_length: Count
+    """Tokens to learn from at once, at most as many as the network can look back on."""
+    dropout: Share = 0.0
+
+
+class Base(Section):
+    """The model that a run goes on from."""
+
+    model: str
+    """The folder, or the name on the hub, that was given."""
+    folder: str = ""
+    """Where it lay; the folder of a model of the hub is named after its commit."""
+    sha256: str = ""
+    """Digest of its weights when the run began; beginning with others is refused."""
 
 
 class Optimizer(Section):
@@ -136,7 +160,7 @@ class Engine(Section):
     compiled: bool = False
 
 
-NETWORK_KINDS = ("gpt", "llama")
+NETWORK_KINDS = ("gpt", "llama", "published")
 
 
 class Recipe(Section):
@@ -148,7 +172,9 @@ class Recipe(Section):
     """The time the plan was made for; the steps are fixed, whatever they then take."""
     text: Text
     tokenizer: TokenizerChoice
-    network: Annotated[GPTChoice | LlamaChoice, Field(discriminator="kind")]
+    base: Base | None = None
+    """The model that the run goes on from, if it does not begin with a new network."""
+    network: Annotated[GPTChoice | LlamaChoice | PublishedChoice, Field(discriminator="kind")]
     optimizer: Optimizer
     schedule: Schedule
     engine: Engine
@@ -207,11 +233,16 @@ def unknown_key(path: str, network: object = None) -> UsageError:
 def keys_of(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Every key that `--set` may name: dotted, down to single values."""
     for name, field in section.model_fields.items():
-        choices = [part for part in (field.annotation, *getattr(field.annotation, "__args__", ())) if is_section(part)]
+        choices = sections_of(field)
         for choice in choices:
             yield from keys_of(choice, f"{prefix}{name}.")
         if not choices:
             yield prefix + name
+
+
+def sections_of(field: FieldInfo) -> list[type[Section]]:
+    """The sections that a key can hold; none where it holds a single value."""
+    return [part for part in (field.annotation, *getattr(field.annotation, "__args__", ())) if is_section(part)]
 
 
 def is_section(annotation: object) -> TypeGuard[type[Section]]:

@@ -23,6 +23,7 @@ from everysum.generation.sampling import Sampling
 from everysum.layers.layer import parameter_count
 from everysum.parallel import cores_restored
 from everysum.pretrained.folder import save_network
+from everysum.training.base import fill_from_base
 from everysum.training.build import build_network
 from everysum.training.checkpoint import Checkpoints, circumstances, load_checkpoint
 from everysum.training.evaluation import Measurement, evaluate_tokens, token_sizes
@@ -31,6 +32,7 @@ from everysum.training.loop import NotFinite, Trainer
 from everysum.training.loss import untrained_loss
 from everysum.training.prepare import Prepared, Request, prepare, reopened
 from everysum.training.progress import Facts, Progress, Result, StepLine
+from everysum.training.recipe import PublishedChoice
 from everysum.training.verdict import verdict
 
 CHECKPOINT_SECONDS = 20.0
@@ -78,6 +80,8 @@ class Run:
         steps = self.recipe.schedule.steps
         with self.log_continued() as self.log:
             with stop_signals() as stopped_by:
+                if self.recipe.base is not None and first == 0:
+                    self.measure(0, most=self.recipe.schedule.evaluate_tokens)  # what there is to improve on
                 began = self.last_saved = time.monotonic()
                 for step in range(first, steps):
                     self.take(step, began, first)
@@ -153,6 +157,10 @@ class Run:
         sweep_temporary(self.checkpoints.folder)
         newest = self.checkpoints.newest_good(self.set_aside)
         if newest is None:
+            if self.recipe.base is not None:
+                self.progress.stage("reading the model to go on from")
+                fill_from_base(self.recipe.base, self.trainer.network)
+                self.trainer.refresh()
             return 0
         state = load_checkpoint(newest, self.trainer.network, self.trainer.optimizers)
         self.trainer.refresh()
@@ -210,7 +218,9 @@ class Run:
             self.sample(steps)
             self.log.length()
         self.progress.stage("saving the model")
-        save_network(self.trainer.network, self.folder, end_of_text=self.tokenizer.end_of_text)
+        network = self.recipe.network
+        like = network.configuration if isinstance(network, PublishedChoice) else None
+        save_network(self.trainer.network, self.folder, end_of_text=self.tokenizer.end_of_text, like=like)
         self.tokenizer.save(self.folder)
         last = self.losses[-max(1, len(self.losses) // 10) :]
         train_loss = sum(last) / len(last)
