@@ -12,6 +12,27 @@ LearnedPositions = Embedding
 """A row of numbers for each position, learned and added to the token's row (GPT-2)."""
 
 
+class FixedPositions:
+    """Waves instead of a learned table: pair i of the width is sine and cosine of position · base^(−2i/width).
+
+    The paper's positions ("Attention is all you need", section 3.5): neighbors make a pair, so that numbers 2i and 2i+1
+    at position p + k are those at p, turned by an angle that depends on k alone. Nothing is learned.
+    """
+
+    def __init__(self, width: int, *, base: float = 10_000.0) -> None:
+        self.width, self.base = width, base
+
+    def waves(
+        self, positions: Int[Tensor, "#batch position"], dtype: torch.dtype
+    ) -> Float[Tensor, "#batch position width"]:
+        """The rows to add for tokens at these positions."""
+        precise = torch.float32 if positions.device.type == "mps" else torch.float64
+        exponents = torch.arange(0, self.width, 2, device=positions.device, dtype=precise) / self.width
+        angles = positions[..., None].to(precise) * self.base**-exponents
+        waves = torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)
+        return waves[..., : self.width].to(dtype)
+
+
 class RotaryPositions:
     """Turn each pair of numbers of a query or key by an angle that grows with its position (Su et al., 2021).
 
