@@ -20,7 +20,7 @@ from everysum.layers.linear import Linear
 from everysum.layers.normalization import RMSNorm
 from everysum.layers.positions import rotate
 
-Visible = Bool[Tensor, "#batch #heads query key"] | None
+Visible = Bool[Tensor, "#batch #heads #query #key"] | None
 KeysAndValues = tuple[
     Float[Tensor, "batch key_value_heads key head_size"], Float[Tensor, "batch key_value_heads key head_size"]
 ]

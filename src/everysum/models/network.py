@@ -67,8 +67,7 @@ def locate(
         raise ValueError("a cache decides itself what is visible")
     cache.begin(token_ids.shape[1])
     positions = cache.positions(token_ids.shape[1])
-    keys = torch.arange(cache.extent, device=token_ids.device)
-    return positions, keys <= positions[:, None, :, None]
+    return positions, cache.visible(positions)
 
 
 def head_size_of(width: int, heads: int) -> int:

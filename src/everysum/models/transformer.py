@@ -77,10 +77,11 @@ class DecoderBlock(Layer):
         self,
         hidden: Float[Tensor, "batch position width"],
         visible: Visible,
-        source: KeysAndValues,
-        source_visible: Visible,
+        source: tuple[Tensor, Tensor],
+        source_visible: Tensor | None,
         cache: tuple[Cache, int, Tensor] | None,
     ) -> Float[Tensor, "batch position width"]:
+        """`visible` is of the target; `source` and `source_visible` are a memory's keys and values for this layer."""
         hidden = self.wiring(
             hidden, self.attention_normalization, lambda x: self.dropout(self.attention(x, visible, cache=cache))
         )
