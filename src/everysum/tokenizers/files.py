@@ -10,6 +10,7 @@ from everysum.tokenizers.characters import CharacterTokenizer
 from everysum.tokenizers.patterns import EACH_CHARACTER
 from everysum.tokenizers.tokenizer import Tokenizer
 from everysum.tokenizers.tokenizer_json import FILE_NAME, TokenizerJson
+from everysum.tokenizers.vocabulary import Vocabulary
 from everysum.tokenizers.words import WordTokenizer
 
 
@@ -20,6 +21,14 @@ def load_tokenizer(folder_or_file: Path) -> Tokenizer:
     """
     path = folder_or_file / FILE_NAME if folder_or_file.is_dir() else folder_or_file
     saved = TokenizerJson.read(path)
+    tokenizer = _tokenizer(saved, path)
+    tokenizer.ends_texts = saved.ends_texts
+    if saved.separator:
+        tokenizer.add_separator()
+    return tokenizer
+
+
+def _tokenizer(saved: TokenizerJson, path: Path) -> Vocabulary:
     try:
         if saved.pairs is not None:
             return BytePairTokenizer(merges_from_pairs(saved.pairs), saved.pattern.name)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 END_OF_TEXT = "<|endoftext|>"
 """How the token between two documents is written in files; the same characters in a text are ordinary characters."""
+SEPARATOR = "<SEP>"
+"""How the token between a sentence and its translation is written, in a vocabulary that has one."""
 
 
 class Tokenizer(Protocol):
@@ -30,8 +32,12 @@ class Tokenizer(Protocol):
     def end_of_text(self) -> int:
         """The id of the token between two documents: the last one."""
 
+    @property
+    def special_tokens(self) -> Mapping[str, int]:
+        """How special tokens are written in files, and their ids: what no text given by a user ever becomes."""
+
     def encode(self, text: str) -> list[int]:
-        """The token ids of a text; never ``end_of_text``.
+        """The token ids of a text; never a special token.
 
         Raises InputError for a lone surrogate (half a UTF-16 pair, such as ``"\\ud83d"``): it is not a character, no
         UTF-8 file can hold it, and replacing it would change the text.
