@@ -111,15 +111,13 @@ def prepare_pairs(
     def make(temporary: Path) -> None:
         training, parted = split_pairs(train, 0.0 if held_out else held_out_share)
         measured = split_pairs(held_out, 0.0)[0] if held_out else parted
-        described = {
-            name: asdict(write_pairs(part, tokenizer, temporary / name))
-            for name, part in (("train", training), ("held_out", measured))
-        }
-        write_json(temporary / "pairs.json", described)
+        parts = {"train": training, "held_out": measured}
+        written = {name: write_pairs(part, tokenizer, temporary / name) for name, part in parts.items()}
+        write_json(temporary / "pairs.json", {name: described(pairs) for name, pairs in written.items()})
 
     target, reused = made_once(folder, depends_on, make)
-    described = read_json(target / "pairs.json")
-    return PairFiles(_opened(described["train"], target), _opened(described["held_out"], target), reused)
+    names = read_json(target / "pairs.json")
+    return PairFiles(_opened(names["train"], target), _opened(names["held_out"], target), reused)
 
 
 def write_pairs(pairs: Iterable[Pair], tokenizer: Encoder, stem: Path) -> PairFile:
@@ -149,9 +147,15 @@ def write_pairs(pairs: Iterable[Pair], tokenizer: Encoder, stem: Path) -> PairFi
     return PairFile(*both)
 
 
-def _opened(described: dict[str, Any], folder: Path) -> PairFile:
-    sides = (described[side] for side in ("sources", "targets"))
-    return PairFile(*(SentenceFile(**{**side, "path": folder / Path(side["path"]).name}) for side in sides))
+def described(pairs: PairFile) -> dict[str, dict[str, Any]]:
+    """Both sides as JSON, their files without the folder."""
+    sides = {"sources": pairs.sources, "targets": pairs.targets}
+    return {name: {**asdict(side), "path": side.path.name} for name, side in sides.items()}
+
+
+def _opened(names: dict[str, Any], folder: Path) -> PairFile:
+    sides = (names[side] for side in ("sources", "targets"))
+    return PairFile(*(SentenceFile(**{**side, "path": folder / side["path"]}) for side in sides))
 
 
 def _places(path: Path) -> Path:

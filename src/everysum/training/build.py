@@ -8,7 +8,8 @@ from everysum.layers.layer import initialize
 from everysum.models.gpt import GPT
 from everysum.models.llama import Llama
 from everysum.models.network import Network
-from everysum.training.recipe import GPTChoice, LlamaChoice, Recipe
+from everysum.models.transformer import Transformer
+from everysum.training.recipe import GPTChoice, NetworkChoice, Recipe, TransformerChoice
 
 
 def build_network(recipe: Recipe, vocabulary_size: int) -> Network:
@@ -20,8 +21,10 @@ def build_network(recipe: Recipe, vocabulary_size: int) -> Network:
     return network
 
 
-def design(choice: GPTChoice | LlamaChoice, vocabulary_size: int, attention: str) -> Network:
+def design(choice: NetworkChoice, vocabulary_size: int, attention: str) -> Network:
     """The network of these choices; allocates, does not initialize."""
     values = choice.model_dump(exclude={"kind"})
+    if isinstance(choice, TransformerChoice):
+        return Transformer(vocabulary_size=vocabulary_size, engine=attention, **values)
     kind = GPT if isinstance(choice, GPTChoice) else Llama
     return kind(vocabulary_size=vocabulary_size, engine=attention, **values)
