@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
+from everysum.errors import UsageError
+from everysum.generation.beam_search import Search
 from everysum.model import Model, load
 from everysum.recipes import named_or_file
 from everysum.training.evaluation import Measurement
@@ -14,6 +16,7 @@ from everysum.training.progress import Progress
 from everysum.training.recipe import merged
 from everysum.training.run import resume as resume_run
 from everysum.training.run import train as train_run
+from everysum.training.translation_evaluation import TranslationMeasurement
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -44,10 +47,41 @@ def train(
     return load(out, device=device)
 
 
-def evaluate(model: Model | str | Path, texts: Paths, *, stride: int | None = None) -> Measurement:
-    """How well a model (or the one in a folder) predicts texts: loss, perplexity, bits per byte."""
+@overload
+def evaluate(model: Model | str | Path, texts: Paths, *, stride: int | None = None) -> Measurement: ...
+
+
+@overload
+def evaluate(
+    model: Model | str | Path,
+    *,
+    pairs: tuple[str | Path, str | Path],
+    beams: int = 5,
+    length_penalty: float = 1.0,
+) -> TranslationMeasurement: ...
+
+
+def evaluate(
+    model: Model | str | Path,
+    texts: Paths = (),
+    *,
+    stride: int | None = None,
+    pairs: tuple[str | Path, str | Path] | None = None,
+    beams: int = 5,
+    length_penalty: float = 1.0,
+) -> Measurement | TranslationMeasurement:
+    """How well a model (or the one in a folder) predicts texts: loss, perplexity, bits per byte.
+
+    With `pairs`, a file of sentences and one of their translations: how well it translates, in BLEU, chrF and loss.
+    """
     opened = model if isinstance(model, Model) else load(model)
-    return opened.evaluate(*as_paths(texts), stride=stride)
+    if pairs is None:
+        return opened.evaluate(*as_paths(texts), stride=stride)
+    if as_paths(texts):
+        raise UsageError(
+            "texts and pairs do not go together", wanted="texts for a language model, pairs for a translator"
+        )
+    return opened.evaluate_pairs(*pairs, search=Search(beams, length_penalty))
 
 
 def as_paths(paths: Paths) -> list[Path]:

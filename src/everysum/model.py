@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from everysum import machine
+from everysum.data.sentence_pairs import find_sides
 from everysum.data.text import Errors, find_texts, survey
 from everysum.data.token_files import prepare_tokens
 from everysum.errors import InputError, ModelFolderError
@@ -34,6 +35,7 @@ from everysum.training.build import build_network
 from everysum.training.checkpoint import Checkpoints, load_weights
 from everysum.training.evaluation import Measurement, evaluate_tokens, token_sizes
 from everysum.training.prepare import RECIPE, read_run_recipe
+from everysum.training.translation_evaluation import TranslationMeasurement, evaluate_translations
 
 FREELY = Sampling(temperature=0.8)
 """How text is sampled when nothing else is said."""
@@ -224,6 +226,23 @@ class Model:
             )
             with self.workers() as team:
                 return evaluate_tokens(self.network, files.train, token_sizes(self.tokenizer), stride=stride, team=team)
+
+    def evaluate_pairs(
+        self,
+        sources: Path | str,
+        targets: Path | str,
+        *,
+        search: Search = FIVE_BEAMS,
+        errors: Errors = "strict",
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> TranslationMeasurement:
+        """How well the model translates the lines of one file, those of the other being their translations."""
+        Translator.of(self.network, self.tokenizer)
+        sides = find_sides([Path(sources)], [Path(targets)], errors)
+        with tempfile.TemporaryDirectory() as folder, self.workers() as team:
+            return evaluate_translations(
+                self.network, self.tokenizer, sides, search=search, folder=Path(folder), team=team, progress=progress
+            )
 
     @contextmanager
     def workers(self) -> Iterator[Team]:

@@ -8,7 +8,8 @@ from itertools import product
 import pytest
 
 from everysum.data.grammars import Chances
-from everysum.data.tiny_translator import HELD_OUT_PAIRS, TRAINING_PAIRS, Pair, sentence_pairs
+from everysum.data.sentence_pairs import Pair
+from everysum.data.tiny_translator import HELD_OUT_PAIRS, TRAINING_PAIRS, sentence_pairs
 from everysum.data.tiny_translator.grammar import MARK, Writer, combination, write
 from everysum.data.tiny_translator.pairs import is_held_out
 from everysum.data.tiny_translator.tables import Kind, read_tables

@@ -65,6 +65,7 @@ Examples:
 Examples:
   everysum evaluate runs/book other.txt
   everysum evaluate runs/book chapters/ --stride 1 --json | jq .bits_per_byte
+  everysum evaluate runs/de-en --pairs test.de test.en
 """,
     translate: """
 \b

@@ -79,7 +79,7 @@ def survey_pairs(sides: Sides) -> PairSurvey:
     digests = [hashlib.sha256() for _ in (*sides.sources, *sides.targets)]
     pairs = empty = 0
     first_empty = ""
-    for path, number, pair in _numbered(sides, digests):
+    for path, number, pair in numbered_pairs(sides, digests):
         if pair.source and pair.target:
             pairs += 1
         else:
@@ -94,7 +94,7 @@ def survey_pairs(sides: Sides) -> PairSurvey:
 
 def read_pairs(sides: Sides) -> Iterator[Pair]:
     """Every pair that has two sides, in order."""
-    return (pair for _, _, pair in _numbered(sides) if pair.source and pair.target)
+    return (pair for _, _, pair in numbered_pairs(sides) if pair.source and pair.target)
 
 
 def read_lines(path: Path, errors: Errors = "strict", digest: hashlib._Hash | None = None) -> Iterator[str]:
@@ -107,7 +107,7 @@ def read_lines(path: Path, errors: Errors = "strict", digest: hashlib._Hash | No
         yield rest
 
 
-def _numbered(sides: Sides, digests: Sequence[hashlib._Hash] = ()) -> Iterator[tuple[Path, int, Pair]]:
+def numbered_pairs(sides: Sides, digests: Sequence[hashlib._Hash] = ()) -> Iterator[tuple[Path, int, Pair]]:
     """Each pair with its source's file and the number of its line."""
     count = len(sides.sources)
     for place, (source, target) in enumerate(zip(sides.sources, sides.targets, strict=True)):

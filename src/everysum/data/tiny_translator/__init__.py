@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from everysum.data.tiny_translator.pairs import HELD_OUT_PAIRS, TRAINING_PAIRS, Pair, sentence_pairs
+from everysum.data.tiny_translator.pairs import HELD_OUT_PAIRS, TRAINING_PAIRS, sentence_pairs
 
-__all__ = ["HELD_OUT_PAIRS", "TRAINING_PAIRS", "Pair", "sentence_pairs"]
+__all__ = ["HELD_OUT_PAIRS", "TRAINING_PAIRS", "sentence_pairs"]

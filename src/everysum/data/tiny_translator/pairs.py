@@ -8,10 +8,10 @@ from itertools import islice
 from typing import Literal
 
 from everysum.data.grammars import Chances
+from everysum.data.sentence_pairs import Pair
 from everysum.data.tiny_translator.grammar import Writer, combination, write
 from everysum.data.tiny_translator.tables import read_tables
 
-Pair = tuple[str, str]
 Part = Literal["training", "held_out"]
 TRAINING_PAIRS, HELD_OUT_PAIRS = 8_000, 400
 SEED = 1
@@ -38,7 +38,7 @@ def different_pairs(part: Part, seed: int) -> Iterator[Pair]:
         kind = chances.one(tables.kinds)
         filled = writer.fill(kind)
         if is_held_out(combination(kind, filled)) == (part == "held_out"):
-            pair = write(kind, filled, tables)
+            pair = Pair(*write(kind, filled, tables))
             if pair not in seen:
                 seen.add(pair)
                 yield pair
