@@ -30,7 +30,7 @@ from everysum.layers.feed_forward import FeedForward
 from everysum.layers.layer import Layer
 from everysum.layers.linear import Linear
 from everysum.layers.normalization import LayerNorm
-from everysum.layers.positions import FixedPositions
+from everysum.layers.positions import FixedPositions, sines_and_cosines
 from everysum.layers.residual import WIRINGS, Wiring
 from everysum.models.gpt import Block as EncoderBlock
 from everysum.models.network import Network, head_size_of, locate
@@ -141,7 +141,7 @@ class Transformer(Network):
         deviation = 1 / math.sqrt(width) if scaled else 0.02
         self.token_embedding = Embedding(vocabulary_size, width, deviation=deviation)
         self.source_embedding = None if shared else Embedding(self.source_vocabulary_size, width, deviation=deviation)
-        self.positions = FixedPositions(width)
+        self.positions = FixedPositions(context_length, width, sines_and_cosines)
         self.dropout = Dropout(dropout)
         norms, wired = wiring == "pre_norm", WIRINGS[wiring]
         self.encoder_blocks = nn.ModuleList(
@@ -212,8 +212,14 @@ class Transformer(Network):
     ) -> Float[Tensor, "batch position width"]:
         """Tokens as numbers, with the waves that say where each stands."""
         hidden = table(token_ids) * self.embedding_scale
-        hidden = self.dropout((hidden + self.positions.waves(positions, hidden.dtype)).to(self.dtype))
+        hidden = self.dropout((hidden + self.positions(positions)).to(self.dtype))
         return cast(Tensor, hidden)
+
+    def drop_head_bias(self) -> None:
+        """Do without the bias of the head: it turned out to be 0."""
+        self._parameters.pop("head_bias", None)
+        self.declarations.pop("head_bias", None)
+        self.head_bias = None
 
     def head(self, hidden: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocabulary"]:
         logits = super().head(hidden)

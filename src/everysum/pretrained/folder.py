@@ -18,10 +18,12 @@ from everysum.models.network import Network
 from everysum.pretrained.family import Family, refuse_unless
 from everysum.pretrained.gpt2 import GPT2
 from everysum.pretrained.llama import LLAMA
+from everysum.pretrained.marian import MARIAN
 from everysum.pretrained.opt import OPT
+from everysum.pretrained.pegasus import PEGASUS
 from everysum.pretrained.qwen3 import QWEN3
 
-FAMILIES: tuple[Family, ...] = (GPT2, OPT, LLAMA, QWEN3)
+FAMILIES: tuple[Family, ...] = (GPT2, OPT, LLAMA, QWEN3, MARIAN, PEGASUS)
 
 
 def family_of(network: Network) -> Family:
@@ -38,8 +40,7 @@ def save_network(network: Network, folder: Path, *, end_of_text: int | None = No
     configuration = {
         "architectures": [family.architecture],
         "model_type": family.model_type,
-        "bos_token_id": end_of_text,
-        "eos_token_id": end_of_text,
+        **dict.fromkeys(family.end_of_text_keys, end_of_text),
         "dtype": str(network.head_weight.dtype).removeprefix("torch."),
         **family.configuration_of(network),
     }
