@@ -12,14 +12,18 @@ import transformers
 from small_networks import randomized
 
 from everysum.generation.beam_search import Search, beam_search
-from everysum.generation.beams import CachedContinuations
+from everysum.generation.beams import Beams, CachedContinuations, CachedTranslations
 from everysum.models.gpt import GPT
+from everysum.models.transformer import Transformer
 from everysum.pretrained.folder import save_network
 
 VOCABULARY, END = 19, 18
 SOURCES = [[3, 7, 1, END], [12, END], [5, 5, 9, 14, 2, 0, 11, END], [8, 8, END], [17, 4, 16, 10, END]]
 LONGEST = 14
-SETTINGS = list(product((2, 5), (0.0, 0.6, 1.0, 2.0, -1.0), (True, False, "never")))
+each_setting = pytest.mark.parametrize(
+    ("beams", "length_penalty", "early_stopping"),
+    [*product((2, 5), (0.0, 1.0), (True, False, "never")), (5, 0.6, False), (3, 2.0, "never"), (4, -1.0, "never")],
+)
 
 
 def padded(rows: Sequence[Sequence[int]], *, left: bool) -> dict[str, torch.Tensor]:
@@ -56,7 +60,26 @@ def gpt(tmp_path_factory: pytest.TempPathFactory) -> tuple[GPT, Any]:
     return network, transformers.GPT2LMHeadModel.from_pretrained(folder, dtype=torch.float64).eval()
 
 
-@pytest.mark.parametrize(("beams", "length_penalty", "early_stopping"), SETTINGS)
+@pytest.fixture(scope="module", params=["post_norm", "pre_norm"])
+def translator(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Transformer, Any]:
+    """A MarianMTModel and a PegasusForConditionalGeneration."""
+    sizes = {"vocabulary_size": VOCABULARY, "context_length": 32, "width": 16, "heads": 4, "inner_width": 24}
+    network = Transformer(**sizes, encoder_layers=2, decoder_layers=2, wiring=request.param)
+    folder = tmp_path_factory.mktemp(request.param)
+    save_network(randomized(network, 3), folder, end_of_text=END)
+    return network, transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float64).eval()
+
+
+def assert_same_as_theirs(texts: Beams, search: Search, expected: list[tuple[list[int], float]]) -> None:
+    limits = [LONGEST] * len(SOURCES)
+    found = beam_search(texts, limits, end=END, search=search, count=search.beams)
+    flat = [text for row in found for text in row]
+    assert [list(text.token_ids) for text in flat] == [ids for ids, _ in expected]
+    # transformers adds up log-probabilities in float32
+    assert [text.score for text in flat] == pytest.approx([score for _, score in expected], rel=1e-5, abs=1e-5)
+
+
+@each_setting
 def test_a_gpt_finds_the_same_texts(
     gpt: tuple[GPT, Any], beams: int, length_penalty: float, early_stopping: Any
 ) -> None:
@@ -64,19 +87,18 @@ def test_a_gpt_finds_the_same_texts(
     inputs = padded(SOURCES, left=True)
     settings = {"num_beams": beams, "length_penalty": length_penalty, "early_stopping": early_stopping}
     expected = theirs(model, inputs, inputs["input_ids"].shape[1], **settings)
-    found = beam_search(
-        CachedContinuations(network, SOURCES),
-        [LONGEST] * len(SOURCES),
-        end=END,
-        search=Search(beams, length_penalty, early_stopping),
-        count=beams,
+    assert_same_as_theirs(
+        CachedContinuations(network, SOURCES), Search(beams, length_penalty, early_stopping), expected
     )
-    flat = [text for row in found for text in row]
-    assert [list(text.token_ids) for text in flat] == [ids for ids, _ in expected]
-    # transformers adds up log-probabilities in float32
-    torch.testing.assert_close(
-        torch.tensor([text.score for text in flat]),
-        torch.tensor([score for _, score in expected]),
-        rtol=1e-5,
-        atol=1e-5,
+
+
+@each_setting
+def test_an_encoder_decoder_finds_the_same_translations(
+    translator: tuple[Transformer, Any], beams: int, length_penalty: float, early_stopping: Any
+) -> None:
+    network, model = translator
+    settings = {"num_beams": beams, "length_penalty": length_penalty, "early_stopping": early_stopping}
+    expected = theirs(model, padded(SOURCES, left=False), 1, **settings)
+    assert_same_as_theirs(
+        CachedTranslations(network, SOURCES, END), Search(beams, length_penalty, early_stopping), expected
     )
