@@ -6,18 +6,15 @@ source, separator and target in a row, and only the target counts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
-from typing import cast
 
 from torch import Tensor
 
 from everysum.data.pair_batches import Joined, Layout, PairBatches, apart, fitting_pairs
 from everysum.data.pair_files import PairFile, PairFiles
 from everysum.generation.beam_search import Search, beam_search
-from everysum.generation.beams import Beams, CachedContinuations, CachedTranslations
+from everysum.generation.translation import Translator
 from everysum.models.network import Network
-from everysum.models.transformer import Transformer
 from everysum.parallel import Team
 from everysum.tokenizers.tokenizer import SEPARATOR, Tokenizer
 from everysum.training import pair_plan
@@ -85,22 +82,15 @@ class PairTask:
     def sample(self, network: Network, step: int, seed: int) -> str:
         """A held-out sentence, another one at each step, and its likeliest translation token by token."""
         pairs: PairFile = self.pairs.held_out if len(self.pairs.held_out) else self.pairs.train
-        source = pairs.sources[step % len(pairs)][: network.context_length // 2].tolist()
-        texts = beams_of(network, self.tokenizer, source)
-        longest = min(LONGEST_SAMPLE, network.context_length // 2 - 1)
-        found = beam_search(texts, [longest], end=self.tokenizer.end_of_text, search=Search(beams=1))
-        return f"{self.tokenizer.decode(source)} → {self.tokenizer.decode(found[0][0].token_ids)}"
+        sentence = pairs.sources[step % len(pairs)][: network.context_length // 2].tolist()
+        translator = Translator.of(network, self.tokenizer)
+        source = translator.source(sentence[:-1])
+        texts, longest = translator.beams([source]), min(LONGEST_SAMPLE, translator.longest(source))
+        found = beam_search(texts, [longest], end=translator.end, search=Search(beams=1))
+        return f"{self.tokenizer.decode(sentence)} → {self.tokenizer.decode(found[0][0].token_ids)}"
 
 
 def layout_of(tokenizer: Tokenizer) -> Layout:
     """How pairs are laid out for a network with this tokenizer: one that has a separator reads both in a row."""
     separator = tokenizer.special_tokens.get(SEPARATOR)
     return apart if separator is None else Joined(separator)
-
-
-def beams_of(network: Network, tokenizer: Tokenizer, source: Sequence[int]) -> Beams:
-    """Where the translation of a source, which ends with the end of text, begins."""
-    separator = tokenizer.special_tokens.get(SEPARATOR)
-    if separator is None:
-        return CachedTranslations(cast(Transformer, network), [source], tokenizer.end_of_text)
-    return CachedContinuations(network, [[*source[:-1], separator]])

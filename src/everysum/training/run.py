@@ -204,7 +204,8 @@ class Run:
         looks = [look.loss for look in self.held_out[:-1] if look.tokens == self.held_out[0].tokens]
         untrained = untrained_loss(self.tokenizer.vocabulary_size)
         said = verdict(train_loss, looks, held_out.loss if held_out else None, untrained)
-        result = Result(self.folder, steps, time.monotonic() - self.began, train_loss, held_out, said)
+        seconds = time.monotonic() - self.began
+        result = Result(self.folder, steps, seconds, train_loss, held_out, said, self.recipe.task)
         self.progress.finished(result)
         return result
 
