@@ -37,7 +37,8 @@ def train(
 
     `pairs`, instead of texts, are sources and targets whose lines go together, and `held_out` is a pair too: what is
     trained is then a translator. `minutes` is wall time; `recipe` a name, a file, or values such as
-    {"network": {"layers": 6}}: the rest is chosen. `resume` goes on with the run in `out`. `progress` listens to what happens.
+    {"network": {"layers": 6}}: the rest is chosen. `resume` goes on with the run in `out`. `progress` listens to what
+    happens.
     """
     listener = progress or Progress()
     if resume:
@@ -116,4 +117,5 @@ def four_sides(
         raise UsageError("texts and pairs do not go together", wanted="one of them")
     if held_out and (isinstance(held_out, str | Path) or len(held_out) != 2):
         raise UsageError("what is held out has to be pairs too", wanted="held_out=(sources, targets)")
-    return [as_paths(side) for side in (*pairs, *(held_out or ((), ())))]
+    others = cast(tuple[Paths, Paths], held_out or ((), ()))
+    return [as_paths(side) for side in (*pairs, *others)]

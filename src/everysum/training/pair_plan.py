@@ -21,7 +21,7 @@ SAVING_SECONDS = 1.0
 USUAL_LENGTH = 24
 """Tokens of a sentence, where speed is measured."""
 
-SHAPES = ((48, 2), (64, 2), (96, 2), (128, 2), (128, 3), (192, 3), (256, 3), (256, 4), (320, 4), (384, 5), (512, 6))
+SHAPES = ((64, 2), (96, 2), (128, 2), (128, 3), (192, 3), (256, 3), (256, 4), (320, 4), (384, 5), (512, 6))
 """Widths, and numbers of layers of encoder and decoder each, to choose from."""
 VOCABULARIES = (
     (100_000, 512, 2.2), (400_000, 1024, 2.7), (1_000_000, 2048, 3.2), (2_500_000, 4096, 3.8), (10_000_000, 6144, 4.2),
