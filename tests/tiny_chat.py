@@ -14,7 +14,9 @@ from tokenizers import Tokenizer as LibraryTokenizer
 TRAINING = ["Humpty Dumpty sat on a wall. Good morning, how are you? The king's men said yes, yes and no."] * 3
 
 
-def make(folder: Path, template: str | None = chat_templates.CHATML, *, context_length: int = 160, seed: int = 3) -> Any:
+def make(
+    folder: Path, template: str | None = chat_templates.CHATML, *, context_length: int = 160, seed: int = 3
+) -> Any:
     """Write a Llama of transformers' with this template into a folder, and return it."""
     from transformers import LlamaConfig, LlamaForCausalLM
 

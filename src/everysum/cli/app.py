@@ -17,6 +17,7 @@ from everysum.cli.help import USAGE_ERROR, Command, Group, in_our_words
 from everysum.cli.terminal import prepare_streams, say
 from everysum.cli.tokenize import tokenize
 from everysum.cli.train import train
+from everysum.cli.translate import translate
 from everysum.version import __version__
 
 EPILOG = """
@@ -74,6 +75,15 @@ Examples:
 Examples:
   everysum evaluate runs/book other.txt
   everysum evaluate runs/book chapters/ --stride 1 --json | jq .bits_per_byte
+  everysum evaluate runs/de-en --pairs test.de test.en
+""",
+    translate: """
+\b
+Examples:
+  everysum translate runs/de-en "Wo wohnst du?"
+  everysum translate runs/de-en --file book.de > book.en
+  everysum translate runs/de-en "Wo wohnst du?" --look
+  everysum translate runs/de-en --beam 10 --n-best 3 --json < book.de
 """,
     tokenize: """
 \b

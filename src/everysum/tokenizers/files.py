@@ -16,6 +16,7 @@ from everysum.tokenizers.sentence_piece import SentencePieceTokenizer
 from everysum.tokenizers.settings import CHAT_TEMPLATE, Settings, read_settings
 from everysum.tokenizers.tokenizer import END_OF_TEXT, Tokenizer
 from everysum.tokenizers.tokenizer_json import FILE_NAME, TokenizerJson
+from everysum.tokenizers.vocabulary import Vocabulary
 from everysum.tokenizers.vocabulary_files import PAIRS, as_document, find_pair
 from everysum.tokenizers.words import WordTokenizer
 
@@ -78,6 +79,14 @@ def _says_more(settings: Settings) -> bool:
 
 
 def _ours(saved: TokenizerJson, path: Path) -> Tokenizer:
+    tokenizer = _of_kind(saved, path)
+    tokenizer.ends_texts = saved.ends_texts
+    if saved.separator:
+        tokenizer.add_separator()
+    return tokenizer
+
+
+def _of_kind(saved: TokenizerJson, path: Path) -> Vocabulary:
     try:
         if saved.pairs is not None:
             return BytePairTokenizer(merges_from_pairs(saved.pairs), saved.pattern.name)
