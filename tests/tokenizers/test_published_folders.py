@@ -15,6 +15,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 from published_tokenizers import LIBRARY_FILES, OTHER_FILES, unigram
+from opus_mt import opus_mt_folder
 
 from everysum.errors import MachineError, ModelFolderError
 from everysum.tokenizers import load_tokenizer, train_tokenizer
@@ -190,27 +191,7 @@ def test_tokenizer_json_comes_first_and_two_models_are_one_too_many(test_data: P
 
 @pytest.fixture(scope="module")
 def marian(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as Helsinki-NLP lays it out, with two sentencepiece models trained on the spot."""
-    import sentencepiece
-
-    folder = tmp_path_factory.mktemp("marian")
-    pieces: dict[str, int] = {"</s>": 0, "<unk>": 1}
-    for name, language in (("source", "en"), ("target", "de")):
-        text = test_data / "parallel" / "multi30k" / f"val.{language}"
-        sentencepiece.SentencePieceTrainer.train(
-            input=str(text), model_prefix=str(folder / name), vocab_size=300, minloglevel=2, hard_vocab_limit=False
-        )
-        (folder / f"{name}.model").rename(folder / f"{name}.spm")
-        model = sentencepiece.SentencePieceProcessor()
-        model.Load(str(folder / f"{name}.spm"))
-        for at in range(3, model.get_piece_size() - 20):  # some pieces have no id: those are unknown
-            pieces.setdefault(model.id_to_piece(at), len(pieces))
-    pieces[">>deu<<"] = len(pieces)
-    pieces["<pad>"] = len(pieces)
-    write(folder, "vocab.json", pieces)
-    config = {"source_lang": "en", "target_lang": "de", "tokenizer_class": "MarianTokenizer"}
-    write(folder, "tokenizer_config.json", config)
-    return folder
+    return opus_mt_folder(test_data / "parallel" / "multi30k", tmp_path_factory.mktemp("marian"))
 
 
 @pytest.fixture(scope="module")

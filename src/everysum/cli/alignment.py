@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,7 +12,6 @@ if TYPE_CHECKING:
 
 SHADES = " ░▒▓█"
 """From nothing to all of the attention, in fifths."""
-WIDEST_WORD = 14
 SEPARATION = "  "
 
 
@@ -20,35 +21,37 @@ def as_table(alignment: Alignment, width: int) -> str:
     The source's words stand above in a staircase, since they are wider than their columns. Where the table would be
     wider than the terminal, the columns go on below.
     """
-    label = min(WIDEST_WORD, max(map(columns, alignment.target)))
-    most = max(map(columns, alignment.source))
-    fitting = max(1, (width - label - 2 * len(SEPARATION) - most - len("100% ")) // 2)
+    widest = max(4, min(14, width // 5))
+    source = [fitted(word, min(widest, columns(word))) for word in alignment.source]
+    label = min(widest, max(map(columns, alignment.target)))
+    target = [fitted(word, label) for word in alignment.target]
+    fitting = max(1, (width - label - 2 * len(SEPARATION) - max(map(columns, source)) - len("100% ")) // 2)
     blocks = [
-        "\n".join(block_of(alignment, range(start, min(start + fitting, len(alignment.source))), label))
-        for start in range(0, len(alignment.source), fitting)
+        "\n".join(block_of(source, target, alignment.weights, range(start, min(start + fitting, len(source)))))
+        for start in range(0, len(source), fitting)
     ]
-    return "\n\n".join([*blocks, legend(alignment)])
+    return "\n\n".join([*blocks, "\n".join(line for text in legend(alignment) for line in wrap(text, width))])
 
 
-def block_of(alignment: Alignment, places: range, label: int) -> list[str]:
+def block_of(
+    source: Sequence[str], target: Sequence[str], rows: Sequence[Sequence[float]], places: range
+) -> Iterator[str]:
     """The columns of these source words."""
-    indent = " " * label + SEPARATION
-    lines = []
+    indent = " " * columns(target[0]) + SEPARATION
     for number, place in enumerate(places):
-        lines.append(f"{indent}{'│ ' * number}{alignment.source[place]}")
-    for word, weights in zip(alignment.target, alignment.weights, strict=True):
+        yield f"{indent}{'│ ' * number}{source[place]}"
+    for word, weights in zip(target, rows, strict=True):
         shades = " ".join(shade(weights[place]) for place in places)
         best = max(range(len(weights)), key=lambda place: weights[place])
-        looked = f"{weights[best]:4.0%} {alignment.source[best]}"
-        lines.append(f"{fitted(word, label)}{SEPARATION}{shades}{SEPARATION}{looked}")
-    return lines
+        yield f"{word}{SEPARATION}{shades}{SEPARATION}{weights[best]:4.0%} {source[best]}"
 
 
-def legend(alignment: Alignment) -> str:
-    """Which weights these are."""
+def legend(alignment: Alignment) -> tuple[str, str]:
+    """Which weights these are, and what the shades mean."""
     layers = ", ".join(map(str, alignment.layers))
     which = f"layer {layers}" if len(alignment.layers) == 1 else f"layers {layers}"
-    return f"cross-attention, the mean over {alignment.heads} heads of {which}   ░ 13% ▒ 38% ▓ 63% █ 88%, at least"
+    heads = "1 head" if alignment.heads == 1 else f"{alignment.heads} heads"
+    return f"cross-attention, the mean over {heads} of {which}", "░ from 13%, ▒ from 38%, ▓ from 63%, █ from 88%"
 
 
 def shade(weight: float) -> str:

@@ -112,6 +112,4 @@ def evaluate_pairs(
     write(f"perplexity  {found.loss.perplexity:.2f}")
     passed_over = f", {found.passed_over:,} with an empty side passed over" if found.passed_over else ""
     write(f"sentences   {found.pairs:,}{passed_over}")
-    write(
-        f"speed       {found.sentences_per_second:.1f} sentences a second with {beams} beams, {found.seconds:.1f} s in all"
-    )
+    write(f"speed       {found.sentences_per_second:.1f} sentences a second with {beams} beams")

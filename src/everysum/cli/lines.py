@@ -53,7 +53,7 @@ def decoded(file: Iterable[bytes], source: str) -> Iterator[Line]:
             byte = problem.object[problem.start]
             raise InputError(
                 f"line {number} of {source} is not text in UTF-8",
-                came=f"the byte 0x{byte:02x} as its byte {problem.start}",
+                came=f"the byte 0x{byte:02x} as its byte {problem.start + 1}",
             ) from None
         yield Line(text.removesuffix("\n").removesuffix("\r"), source, number)
 

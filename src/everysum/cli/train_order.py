@@ -40,9 +40,6 @@ class Order:
     base: Path | None = None
 
     def __post_init__(self) -> None:
-        from everysum.recipes import refuse_without_pairs
-
-        refuse_without_pairs(self.wishes, bool(self.targets))
         if self.minutes is not None and not 0 < self.minutes < math.inf:
             raise UsageError(f"--minutes cannot be {self.minutes:g}", wanted="a number above 0, such as 5 or 0.5")
         if self.demo and self.texts:
@@ -60,6 +57,9 @@ class Order:
 
     def folder(self) -> Path:
         """The run's folder: the one given, or runs/ and the name of the first text, with a number if that is taken."""
+        from everysum.recipes import refuse_without_pairs
+
+        refuse_without_pairs(self.wishes, bool(self.targets))
         named = self.texts or tuple(map(Path, self.wishes.get("text", {}).get("paths", ())))
         if not named and not self.demo and self.wishes.get("name") == TINY_TRANSLATOR:
             named = (Path(TINY_TRANSLATOR),)
@@ -116,7 +116,8 @@ class Order:
                 return prepare(self.request(Path(folder)), Progress()).recipe
         minutes = self.minutes or self.wishes.get("minutes") or plan.DEFAULT_MINUTES
         device = machine.choose_device(self.wishes.get("engine", {}).get("device", "auto"))
-        situation = plan.Situation(EXAMPLE_BYTES, 60 * minutes, device)
+        pairs = self.wishes.get("network", {}).get("kind") == "transformer"
+        situation = plan.Situation(EXAMPLE_BYTES, 60 * minutes, device, pairs)
         return plan.draft(situation, with_base({**self.wishes, "minutes": minutes}, self.base))
 
 

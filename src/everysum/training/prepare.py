@@ -99,6 +99,7 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     digest = digest_of(wishes["text"]) if wishes["text"]["held_out_paths"] else size.sha256
     wishes = merged(wishes, {"minutes": minutes, "engine": {"device": device}, "text": {"sha256": digest}})
     pairs = bool(wishes["text"]["target_paths"])
+    refuse_without_pairs(wishes, pairs)
     recipe = plan.draft(plan.Situation(size.bytes, left, device, pairs), wishes)
     refuse_impossible(recipe)
     if recipe.base is not None:
@@ -316,17 +317,21 @@ def refuse_impossible(recipe: Recipe) -> None:
         )
     if recipe.text.target_paths:
         refuse_impossible_for_pairs(recipe)
-    elif recipe.network.kind == "transformer":
-        raise UsageError(
-            "a transformer translates, so it learns from pairs of sentences",
-            wanted="everysum train --pairs train.de train.en",
-            advice="for one text, leave network.kind out or take gpt or llama",
-        )
     elif rows // accumulation % engine.workers or engine.threads < engine.workers:
         raise UsageError(
             f"{rows // accumulation} windows cannot be shared out evenly to {engine.workers} workers "
             f"of {engine.threads} threads",
             wanted="engine.workers to divide the windows that are computed at once, and no more workers than threads",
+        )
+
+
+def refuse_without_pairs(wishes: Mapping[str, Any], pairs: bool) -> None:
+    """An encoder-decoder cannot go on with a text."""
+    if wishes.get("network", {}).get("kind") == "transformer" and not pairs:
+        raise UsageError(
+            "a transformer translates, so it learns from pairs of sentences",
+            wanted="everysum train --pairs train.de train.en",
+            advice="for one text, leave network.kind out or take gpt or llama",
         )
 
 

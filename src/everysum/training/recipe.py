@@ -233,7 +233,9 @@ def validated(values: Mapping[str, Any]) -> Recipe:
 
 def check_wishes(wishes: Mapping[str, Any], *, pairs: bool = False) -> None:
     """Refuse what no recipe can say, before the rest is chosen around it; `pairs`: for pairs of sentences."""
-    kind = "transformer" if pairs or wishes.get("text", {}).get("target_paths") else "llama"
+    text = wishes.get("text")
+    pairs = pairs or (isinstance(text, Mapping) and bool(text.get("target_paths")))
+    kind = "transformer" if pairs else "llama"
     try:
         Recipe.model_validate(merged({"network": {"kind": kind}}, wishes))
     except ValidationError as error:
