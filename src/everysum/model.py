@@ -32,8 +32,10 @@ from everysum.models.transformer import Transformer
 from everysum.parallel import Team, cores_restored, use_cores
 from everysum.pretrained.family import FLOATS
 from everysum.pretrained.folder import save_network
+from everysum.pretrained.gguf import save_gguf
 from everysum.pretrained.hub import folder_of
-from everysum.tokenizers.chat_template import ChatTemplate, Message, template_of
+from everysum.tokenizers.chat_template import ChatTemplate, Message, read_template, template_of
+from everysum.tokenizers.ggml import ggml_vocabulary
 from everysum.tokenizers.tokenizer import SEPARATOR, Tokenizer
 from everysum.training.base import opened
 from everysum.training.evaluation import Measurement, evaluate_tokens, token_sizes
@@ -311,6 +313,15 @@ class Model:
         end = self.tokenizer.end_of_text
         save_network(self.network, Path(folder), end_of_text=end, like=self.configuration)
         self.tokenizer.save(Path(folder))
+
+    def save_gguf(self, file: Path | str, *, dtype: str | None = None) -> None:
+        """Write one file for llama.cpp, with matrices in `dtype` ("float32", "float16" or "bfloat16"; else its own).
+
+        Raises UsageError, with the reason, for a model that llama.cpp has no form of.
+        """
+        template = None if self.folder is None else read_template(self.folder)
+        vocabulary = ggml_vocabulary(self.tokenizer, self.network.vocabulary_size)
+        save_gguf(self.network, vocabulary, Path(file), dtype=form_called(dtype), template=template)
 
 
 def load(

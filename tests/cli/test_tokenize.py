@@ -73,3 +73,49 @@ def test_standard_input_that_is_not_utf8_is_refused_with_the_offset(everysum, sm
     outcome = everysum("tokenize", small, given=b"caf\xe9")
     assert outcome.code == 3
     assert outcome.err == "standard input is not text in UTF-8\n  came: the byte 0xe9 at offset 3\n"
+
+
+# --- published tokenizers ---------------------------------------------------------------------------------------------
+
+
+def test_llama2s_model_shows_the_merges_of_its_pieces(everysum, test_data) -> None:
+    path = test_data / "tokenizers" / "llama2" / "tokenizer.model"
+    outcome = everysum("tokenize", path, "Hello </s>", "--merges")
+    assert outcome.out.splitlines()[:6] == [
+        "15043  20 48 65 6c 6c 6f  ' Hello'",
+        "         'e' + 'l' → 'el'  (merge 37)",  # its pieces begin at 259, so this one is token 295
+        "         ' ' + 'H' → ' H'  (merge 121)",
+        "         'l' + 'o' → 'lo'  (merge 159)",
+        "         'el' + 'lo' → 'ello'  (merge 2,898)",
+        "         ' H' + 'ello' → ' Hello'  (merge 14,785)",
+    ]
+    assert " '</'" in outcome.out
+    assert outcome.err == "4 tokens for 10 characters, 10 bytes; byte_pair\n"
+
+
+def test_special_tokens_are_read_only_where_that_is_asked_for(everysum, test_data) -> None:
+    path = test_data / "tokenizers" / "llama3" / "tokenizer.model"
+    asked = everysum("tokenize", path, "<|begin_of_text|>Hi", "--special")
+    assert asked.out.splitlines() == ["128000         <|begin_of_text|>", " 13347  48 69  'Hi'"]
+    told = json.loads(everysum("tokenize", path, "<|begin_of_text|>Hi", "--special", "--json").out)["tokens"]
+    assert told[0] == {"id": 128000, "piece": "", "bytes": "", "special": "<|begin_of_text|>"}
+    plain = json.loads(everysum("tokenize", path, "<|begin_of_text|>Hi", "--json").out)["tokens"]
+    assert all("special" not in token for token in plain)
+
+
+def test_every_published_form_is_cut(everysum, test_data) -> None:
+    tokenizers = test_data / "tokenizers"
+    for path in (
+        tokenizers / "gpt2",
+        tokenizers / "gpt2" / "vocab.bpe",
+        tokenizers / "tiktoken" / "cl100k_base.tiktoken",
+        tokenizers / "sentencepiece" / "test_model.model",
+        tokenizers / "hf_json" / "tiny_bpe_tokenizer.json",
+        test_data / "checkpoints" / "hf_tiny_gpt2",
+    ):
+        outcome = everysum("tokenize", path, "lower newest", "--json")
+        assert outcome.code == 0, outcome.err
+        tokens = json.loads(outcome.out)["tokens"]
+        assert "".join(token["piece"] for token in tokens).strip() == "lower newest"
+    outcome = everysum("tokenize", tokenizers / "sentencepiece" / "test_model.model", "a", "--merges")
+    assert "a tokenizer of kind unigram has no merges" in outcome.err

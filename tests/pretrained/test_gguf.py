@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tiny_chat
 import torch
+from tiny import train_tiny, write_text
 
 from everysum.errors import MachineError, UsageError
 from everysum.generation.sampling import GREEDY
@@ -49,7 +50,7 @@ def build(kind: str, vocabulary_size: int, **over: Any) -> Network:
     return network.eval()
 
 
-SCALING = gguf.Llama3Scaling(8.0, 1.0, 4.0, 16)
+SCALING = gguf.Llama3Scaling(8.0, 1.0, 4.0, 64)
 KINDS = ["gpt", "gpt untied", "llama", "llama tied", "llama 3.1", "qwen2", "qwen3"]
 
 
@@ -160,7 +161,7 @@ def test_the_vocabulary_stands_in_it_with_its_split_patterns_name(pattern: str, 
 
 
 def test_tokens_that_the_tokenizer_does_not_have_are_marked_unused() -> None:
-    tokenizer = train_tokenizer("byte_pair", TEXT, 280)
+    tokenizer = train_tokenizer("byte_pair", TEXT * 3, 280)
     vocabulary = ggml_vocabulary(tokenizer, 290)
     assert vocabulary.tokens[280:] == [f"[PAD{at}]" for at in range(280, 290)]
     assert vocabulary.kinds[279:] == [3] + [5] * 10
@@ -175,7 +176,7 @@ def test_a_published_tokenizer_and_its_template_are_written_too(test_data: Path,
     kinds = dict(zip(keys["tokenizer.ggml.tokens"], keys["tokenizer.ggml.token_type"], strict=True))
     assert kinds["<|im_end|>"] == kinds["<|endoftext|>"] == 3
     qwen = ggml_vocabulary(load_tokenizer(test_data / "tokenizers/hf_json/tiny_bpe_tokenizer.json"), 2003)
-    assert (qwen.pattern, len(qwen.tokens), qwen.tokens[2002]) == ("llama-bpe", 2003, "<|im_end|>")
+    assert (qwen.pattern, len(qwen.tokens), qwen.tokens[2002]) == ("qwen2", 2003, "<|im_end|>")
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------
@@ -224,14 +225,14 @@ def test_without_the_gguf_library_the_refusal_says_how_to_get_it(
 # --- llama.cpp --------------------------------------------------------------------------------------------------------
 
 
-def opened_by_llama_cpp(file: Path) -> Any:
+def opened_by_llama_cpp(file: Path, *, logits_all: bool = True) -> Any:
     library = pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed: pip install llama-cpp-python")
-    return library.Llama(str(file), n_ctx=256, n_threads=1, n_batch=256, logits_all=True, verbose=False, seed=1)
+    return library.Llama(str(file), n_ctx=256, n_threads=1, n_batch=256, logits_all=logits_all, verbose=False, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_llama_cpp_generates_the_same_greedy_text(kind: str, tmp_path: Path) -> None:
+def test_llama_cpp_computes_the_same_logits_and_greedy_tokens(kind: str, tmp_path: Path) -> None:
     for pattern in ("gpt2", "llama3"):
         model = model_of(kind, pattern)
         file = tmp_path / f"{pattern}.gguf"
@@ -245,10 +246,27 @@ def test_llama_cpp_generates_the_same_greedy_text(kind: str, tmp_path: Path) -> 
         expected = model.generate_batch(["Humpty Dumpty sat"], tokens=30, sampling=GREEDY)[0].token_ids
         generated = theirs.generate(ids, temp=0.0, repeat_penalty=1.0)
         assert tuple(itertools.islice(generated, len(expected))) == expected
-        said = theirs.create_completion("Humpty Dumpty sat", max_tokens=30, temperature=0.0, repeat_penalty=1.0)
-        spelled = b"".join(map(model.tokenizer.token_bytes, expected))
-        assert said["choices"][0]["text"] == spelled.decode(errors="ignore")
         theirs.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["gpt", "llama", "default"])
+def test_llama_cpp_writes_the_same_text_with_what_a_recipe_trained(recipe: str, tmp_path: Path) -> None:
+    """From a text to llama.cpp, for each recipe that GGUF has a form of."""
+    network = {"gpt": {"kind": "gpt"}, "llama": {"kind": "llama", "normalize_heads": False}, "default": {}}[recipe]
+    wishes = {
+        "network": {**network, "context_length": 64},
+        "tokenizer": {"kind": "byte_pair", "vocabulary_size": 300},
+        "schedule": {"steps": 150, "batch_size": 8},
+    }
+    train_tiny(write_text(tmp_path), tmp_path / "run", wishes)
+    model = load(tmp_path / "run")
+    model.save_gguf(tmp_path / "model.gguf")
+    theirs = opened_by_llama_cpp(tmp_path / "model.gguf", logits_all=False)
+    for prompt in ("the cat", "king", "under the wall"):
+        said = theirs.create_completion(prompt, max_tokens=40, temperature=0.0, repeat_penalty=1.0)
+        assert said["choices"][0]["text"] == model.generate(prompt, tokens=40, temperature=0)
+    theirs.close()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from everysum.cli.chat import chat
 from everysum.cli.doctor import doctor
 from everysum.cli.download import download
 from everysum.cli.evaluate import evaluate
+from everysum.cli.export import export
 from everysum.cli.generate import generate
 from everysum.cli.help import USAGE_ERROR, Command, Group, in_our_words
 from everysum.cli.terminal import prepare_streams, say
@@ -51,7 +52,7 @@ Examples:
   everysum train letters/ notes.md --minutes 20 --out runs/mine
   everysum train --demo --minutes 1.5         nursery stories that come along
   everysum train book.txt --recipe gpt --set network.layers=6
-  everysum train mine.txt --from runs/book    on from a run or a published model
+  everysum train mine.txt --from runs/book    on from any model
   everysum train --resume --out runs/book     after Ctrl-C, bit for bit
   everysum train --recipe runs/book/recipe.json --seed 2
   zcat logs.gz | everysum train - --json | jq .loss
@@ -85,12 +86,20 @@ Examples:
   everysum translate runs/de-en "Wo wohnst du?" --look
   everysum translate runs/de-en --beam 10 --n-best 3 --json < book.de
 """,
+    export: """
+\b
+Examples:
+  everysum export runs/book models/book             what Hugging Face's programs open
+  everysum export runs/book --gguf book.gguf        what llama.cpp opens
+  everysum export runs/book --gguf book.gguf --dtype float16
+""",
     tokenize: """
 \b
 Examples:
   everysum tokenize runs/book "Humpty Dumpty"
   everysum tokenize runs/book "Humpty Dumpty" --merges
   everysum tokenize tokenizer.json --json < book.txt
+  everysum tokenize models/Llama-2/tokenizer.model "<s> Hello" --special
 """,
     download: """
 \b

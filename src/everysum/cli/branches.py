@@ -34,7 +34,7 @@ def as_values(continuation: Continuation, tokenizer: Tokenizer) -> dict[str, Any
     import math
 
     return {
-        "text": tokenizer.decode(continuation.token_ids),
+        "text": spelled(continuation.token_ids, tokenizer).decode("utf-8", errors="replace"),
         "probability": continuation.probability,
         "ended": continuation.token_ids[-1] == tokenizer.end_of_text,
         "token_ids": list(continuation.token_ids),
@@ -45,5 +45,10 @@ def as_values(continuation: Continuation, tokenizer: Tokenizer) -> dict[str, Any
 def text_of(token_ids: Sequence[int], tokenizer: Tokenizer) -> str:
     """Tokens as one looks at them, with the end of a text said in words."""
     ended = bool(token_ids) and token_ids[-1] == tokenizer.end_of_text
-    pieces = b"".join(map(tokenizer.token_bytes, token_ids))
+    pieces = spelled(token_ids, tokenizer)
     return " ".join(part for part in (quoted(pieces) if pieces else "", "end of text" if ended else "") if part)
+
+
+def spelled(token_ids: Sequence[int], tokenizer: Tokenizer) -> bytes:
+    """The bytes of tokens behind a text, where a first space counts."""
+    return b"".join(map(tokenizer.token_bytes, token_ids))

@@ -42,4 +42,11 @@ def values_of(candidate: Candidate, tokenizer: Tokenizer) -> dict[str, Any]:
 def name_of(candidate: Candidate, tokenizer: Tokenizer) -> str:
     if candidate.token_id == tokenizer.end_of_text:
         return "end of text"
+    if special := special_name(candidate.token_id, tokenizer):
+        return special
     return quoted(tokenizer.token_bytes(candidate.token_id))
+
+
+def special_name(token_id: int, tokenizer: Tokenizer) -> str | None:
+    """How files write this token if it is a special one, which stands for no text."""
+    return next((text for text, its_id in tokenizer.special_tokens.items() if its_id == token_id), None)

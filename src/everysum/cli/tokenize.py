@@ -31,16 +31,23 @@ def tokenize(
     merges: Annotated[
         bool, typer.Option("--merges", help="Byte-pair encoding: show the merges that made each piece.")
     ] = False,
+    special: Annotated[
+        bool, typer.Option("--special", help="Read the texts of special tokens, such as </s>, as these tokens.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Cut a text into tokens: the id, the bytes and the piece of each."""
+    """Cut a text into tokens: the id, the bytes and the piece of each.
+
+    A text that reads like a special token is text all the same, unless --special is given.
+    """
     from everysum.tokenizers.files import load_tokenizer
+    from everysum.tokenizers.tokenizer import special_parts
 
     tokenizer = load_tokenizer(model)
     history = history_of(tokenizer) if merges else lambda _: []
     text = read_input("the text") if text in (None, "-") else text
     assert text is not None
-    ids = tokenizer.encode(text)
+    ids = tokenizer.encode_parts(special_parts(text, tokenizer.special_tokens) if special else [text])
     if json:
         tokens = [values_of(token_id, tokenizer) for token_id in ids]
         for token in tokens if merges else ():
@@ -48,10 +55,12 @@ def tokenize(
         write_json({"kind": tokenizer.kind, "vocabulary_size": tokenizer.vocabulary_size, "tokens": tokens})
         return
     id_width = len(str(tokenizer.vocabulary_size))
-    rows = [(tokenizer.token_bytes(token_id).hex(" "), quoted(tokenizer.token_bytes(token_id))) for token_id in ids]
-    bytes_width = min(36, max((len(spelled) for spelled, _ in rows), default=0))
-    for token_id, (spelled, piece) in zip(ids, rows, strict=True):
-        write(f"{token_id:>{id_width}}  {spelled:<{bytes_width}}  {piece}")
+    names = {token_id: text for text, token_id in tokenizer.special_tokens.items()}
+    spelled = [tokenizer.token_bytes(token_id) for token_id in ids]
+    rows = [(piece.hex(" "), names.get(at) or quoted(piece)) for at, piece in zip(ids, spelled, strict=True)]
+    bytes_width = min(36, max((len(in_bytes) for in_bytes, _ in rows), default=0))
+    for token_id, (in_bytes, piece) in zip(ids, rows, strict=True):
+        write(f"{token_id:>{id_width}}  {in_bytes:<{bytes_width}}  {piece}")
         for numbered in history(token_id):
             write(" " * (id_width + 4) + told(*numbered, tokenizer))
     size = len(text.encode("utf-8", errors="surrogatepass"))
@@ -84,5 +93,7 @@ def merge_values(number: int, merge: Merge, tokenizer: Tokenizer) -> dict[str, A
 
 
 def values_of(token_id: int, tokenizer: Tokenizer) -> dict[str, Any]:
-    spelled = tokenizer.token_bytes(token_id)
-    return {"id": token_id, "piece": spelled.decode("utf-8", errors="replace"), "bytes": spelled.hex(" ")}
+    spelled, special = tokenizer.token_bytes(token_id), tokenizer.special_tokens
+    name = next((text for text, its_id in special.items() if its_id == token_id), None)
+    values = {"id": token_id, "piece": spelled.decode("utf-8", errors="replace"), "bytes": spelled.hex(" ")}
+    return values if name is None else values | {"special": name}

@@ -30,7 +30,7 @@ KINDS = {"BPE": "byte_pair", "Unigram": "unigram", "WordPiece": "word_piece", "W
 
 
 class LibraryTokenizer(Published):
-    """A tokenizer that the tokenizers library runs; `document` is its ``tokenizer.json``, which is kept as it is."""
+    """A tokenizer that the tokenizers library runs; `document` is its ``tokenizer.json``, as it came."""
 
     def __init__(self, document: dict[str, Any], path: Path, settings: Settings, files: dict[str, bytes]) -> None:
         """`files` are what `save` writes again, beside those of the settings."""
@@ -51,7 +51,7 @@ class LibraryTokenizer(Published):
             self.vocabulary_size = max(vocabulary.values()) + 1
             decoder = document.get("decoder")
             self._decoders = {part["type"] for part in _steps(decoder, "decoders")} if decoder else set()
-        self._document, self._files = document, files
+        self.document, self._files = document, files
         self.before = self._frame()
 
     # --- text and ids ------------------------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ class LibraryTokenizer(Published):
         if "ByteFallback" in self._decoders and (byte := byte_of(token)) is not None:
             return byte
         if "BPEDecoder" in self._decoders:
-            return str(token).replace(self._document["decoder"].get("suffix", "</w>"), " ").encode()
+            return str(token).replace(self.document["decoder"].get("suffix", "</w>"), " ").encode()
         with refused(f"{self.path} cannot decode the token {token_id}"):
             # inside a text, so that what a decoder does to the first token only is not done to this one
             before, both = (self._library.decode(ids) for ids in ([self._anchor], [self._anchor, token_id]))
@@ -88,7 +88,7 @@ class LibraryTokenizer(Published):
 
     def _frame(self) -> tuple[int, ...]:
         """What the file's post-processor puts in front; where there is none, what tokenizer_config.json asks for."""
-        if self._document.get("post_processor") is None:
+        if self.document.get("post_processor") is None:
             bos = self.role("bos_token")
             return (bos,) if bos is not None and self.settings.flag("add_bos_token", False) else ()
         with refused(f"{self.path} cannot encode a text"):
@@ -106,7 +106,7 @@ class LibraryTokenizer(Published):
     def history(self, token_id: int) -> list[tuple[int, Merge]]:
         """The merges behind one token as they were learned, each with its number; none for one that is not merged."""
         vocabulary, token = self._library.token_to_id, self._library.id_to_token(token_id) or ""
-        ending = self._document["model"].get("end_of_word_suffix") or ""
+        ending = self.document["model"].get("end_of_word_suffix") or ""
         symbols = [*token.removesuffix(ending)] if ending and token.endswith(ending) else [*token]
         symbols[-1:] = [symbols[-1] + token[len("".join(symbols)) :]] if symbols else []
         found = []
@@ -116,14 +116,26 @@ class LibraryTokenizer(Published):
                 found.append((rank + 1, Merge((first, second), made, self.token_bytes(made))))
         return found if found and found[-1][1].token_id == token_id else []
 
+    def merge_pairs(self) -> list[list[str]]:
+        """The pairs that are merged, in order, as the file spells tokens; none where the model has no merges."""
+        merges = self.document["model"].get("merges") or []
+        return [merge.split(" ") if isinstance(merge, str) else list(merge) for merge in merges]
+
+    def named_tokens(self) -> dict[int, str]:
+        """Every token as the file spells it."""
+        special = {token_id: text for text, token_id in self.special_tokens.items()}
+        return {at: special.get(at, token) for token, at in self._library.get_vocab().items()}
+
+    def added_ids(self) -> frozenset[int]:
+        """The tokens that are looked for before the text is cut, special ones included."""
+        return frozenset(self._library.get_added_tokens_decoder())
+
     def _rank(self, left: str, right: str) -> int | None:
         return self._ranks.get((left, right))
 
     @functools.cached_property
     def _ranks(self) -> dict[tuple[str, str], int]:
-        merges = self._document["model"].get("merges") or []
-        pairs = (merge.split(" ") if isinstance(merge, str) else merge for merge in merges)
-        return {(left, right): rank for rank, (left, right) in enumerate(pairs)}
+        return {(left, right): rank for rank, (left, right) in enumerate(self.merge_pairs())}
 
 
 def byte_of(token: str) -> bytes | None:

@@ -135,7 +135,9 @@ def byte_level(use_regex: bool, add_prefix_space: bool = False) -> dict[str, Any
     return {"type": "ByteLevel", "add_prefix_space": add_prefix_space, "trim_offsets": True, "use_regex": use_regex}
 
 
-def _pattern_of(pre_tokenizer_json: dict[str, Any]) -> SplitPattern:
+def cuts_alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two of the library's pre-tokenizers cut in the same places, however they are written."""
+
     def essence(part: dict[str, Any]) -> dict[str, Any]:
         defaults = {"use_regex": True} if part["type"] == "ByteLevel" else {}
         return {key: value for key, value in (defaults | part).items() if key != "trim_offsets"}
@@ -143,8 +145,12 @@ def _pattern_of(pre_tokenizer_json: dict[str, Any]) -> SplitPattern:
     def parts(whole: dict[str, Any]) -> list[dict[str, Any]]:
         return [essence(part) for part in whole.get("pretokenizers", [whole])]
 
+    return parts(one) == parts(other)
+
+
+def _pattern_of(pre_tokenizer_json: dict[str, Any]) -> SplitPattern:
     for pattern in (GPT2, LLAMA3, EACH_CHARACTER):
-        if parts(pre_tokenizer_json) == parts(pre_tokenizer(pattern)):
+        if cuts_alike(pre_tokenizer_json, pre_tokenizer(pattern)):
             return pattern
     raise ValueError(f"a split pattern that is not GPT-2's or Llama 3's: {str(pre_tokenizer_json)[:300]}")
 

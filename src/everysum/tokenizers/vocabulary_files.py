@@ -38,8 +38,7 @@ def as_document(vocabulary: Path, merges: Path, settings: Settings) -> dict[str,
     with_space = settings.flag("add_prefix_space", False)
     first = byte_level(use_regex=True, add_prefix_space=with_space)
     if qwen:
-        parts = [split(QWEN_EXPRESSION), byte_level(use_regex=False, add_prefix_space=with_space)]
-        first = {"type": "Sequence", "pretokenizers": parts}
+        first = qwen_pre_tokenizer(with_space)
     return {
         "version": "1.0",
         "added_tokens": [],
@@ -49,6 +48,12 @@ def as_document(vocabulary: Path, merges: Path, settings: Settings) -> dict[str,
         "decoder": byte_level(use_regex=False),
         "model": {"type": "BPE", "vocab": ids, "merges": read_merges(merges)},
     }
+
+
+def qwen_pre_tokenizer(add_prefix_space: bool = False) -> dict[str, Any]:
+    """The library's name for cutting a text as Qwen does: as Llama 3, but each digit apart."""
+    parts = [split(QWEN_EXPRESSION), byte_level(use_regex=False, add_prefix_space=add_prefix_space)]
+    return {"type": "Sequence", "pretokenizers": parts}
 
 
 def read_merges(path: Path) -> list[list[str]]:
