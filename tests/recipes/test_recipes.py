@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 from tiny import Listener, quietly, sentences, tiny, write_text
-
 from tiny_pairs import wishes_of, write_pairs
 
 import everysum as es

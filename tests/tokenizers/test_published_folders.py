@@ -14,8 +14,8 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
-from published_tokenizers import LIBRARY_FILES, OTHER_FILES, unigram
 from opus_mt import opus_mt_folder
+from published_tokenizers import LIBRARY_FILES, OTHER_FILES, unigram
 
 from everysum.errors import MachineError, ModelFolderError
 from everysum.tokenizers import load_tokenizer, train_tokenizer
