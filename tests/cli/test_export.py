@@ -51,9 +51,7 @@ def test_something_must_be_asked_for(everysum, tiny_run) -> None:
 
 
 def test_what_cannot_be_exported_leaves_nothing_behind(everysum, home, few_steps) -> None:
-    made = everysum(
-        "train", "book.txt", "--out", "run", "--set", "tokenizer.kind=characters", *few_steps[:6]
-    )
+    made = everysum("train", "book.txt", "--out", "run", "--set", "tokenizer.kind=characters", *few_steps[:6])
     assert made.code == 0, made.err
     outcome = everysum("export", "run", "--gguf", home / "model.gguf")
     assert outcome.code == 2

@@ -89,7 +89,7 @@ def test_llama2s_model_shows_the_merges_of_its_pieces(everysum, test_data) -> No
         "         'el' + 'lo' → 'ello'  (merge 2,898)",
         "         ' H' + 'ello' → ' Hello'  (merge 14,785)",
     ]
-    assert " '</'" in outcome.out
+    assert "' </'" in outcome.out
     assert outcome.err == "4 tokens for 10 characters, 10 bytes; byte_pair\n"
 
 
