@@ -102,3 +102,14 @@ def test_refusals_come_through(tmp_path: Path) -> None:
         everysum.train(text, out=tmp_path / "run", recipe={"netwrok": {"width": 3}})
     with pytest.raises(InputError, match="holds no run to go on with"):
         everysum.train(out=tmp_path / "none", resume=True)
+
+
+def test_base_goes_on_from_a_model(tmp_path: Path) -> None:
+    text = write_text(tmp_path)
+    with quietly(tmp_path / "cache"):
+        everysum.train(text, out=tmp_path / "old", recipe=tiny(), device="cpu")
+        wishes = {"schedule": {"steps": 3, "batch_size": 4}, "engine": tiny()["engine"]}
+        model = everysum.train(text, out=tmp_path / "new", recipe=wishes, device="cpu", base=tmp_path / "old")
+    assert model.folder == tmp_path / "new"
+    recipe = json.loads((tmp_path / "new" / "recipe.json").read_text())
+    assert recipe["base"]["folder"] == str(tmp_path / "old")

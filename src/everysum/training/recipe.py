@@ -263,6 +263,8 @@ def refusal(problem: ErrorDetails) -> UsageError:
 def unknown_key(path: str, network: object = None) -> UsageError:
     """Say that no recipe has this key, and which one may have been meant."""
     known = sorted(set(keys_of(Recipe)))
+    if path.partition(".")[0] == "base" or path == "network.configuration":
+        return UsageError(f"{path} comes with the model that a run goes on from", advice="name that with --from MODEL")
     if path in known:
         return UsageError(f"a network of kind {network} has no {path.rpartition('.')[2]}", advice=f"leave {path} out")
     leaf = {key.rsplit(".", 1)[-1]: key for key in reversed(known)}
@@ -276,11 +278,12 @@ def unknown_key(path: str, network: object = None) -> UsageError:
 
 
 def keys_of(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Every key that `--set` may name: dotted, down to single values."""
+    """Every key that `--set` may name: dotted, down to single values; those that come with a model it may not."""
     for name, field in section.model_fields.items():
         choices = sections_of(field)
         for choice in choices:
-            yield from keys_of(choice, f"{prefix}{name}.")
+            if choice not in (Base, PublishedChoice):
+                yield from keys_of(choice, f"{prefix}{name}.")
         if not choices:
             yield prefix + name
 
