@@ -280,6 +280,17 @@ CUTS: dict[str, dict[str, Any]] = {
         "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated", "invert": False}
     },
     "a broken map of characters": {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
+    "a map of characters that points outside": {
+        "normalizer": {"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAAA="}
+    },
+    "a template of tokens that are not there": {
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}],
+            "pair": [],
+            "special_tokens": {},
+        }
+    },
     "a charsmap that is no base64": {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "!"}},
     "a decoder of a strange type": {"decoder": {"type": "Fancy"}},
     "added tokens that are numbers": {"added_tokens": [1]},
@@ -289,11 +300,14 @@ CUTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", CUTS)
-def test_what_the_library_panics_on_is_refused(name: str, tmp_path: Path) -> None:
+def test_what_the_library_panics_on_is_refused_without_its_noise(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     document = {"version": "1.0", "model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}, "added_tokens": []}
     write(tmp_path, "tokenizer.json", document | CUTS[name])
     with pytest.raises(ModelFolderError, match=r"tokenizer\.json"):
         load_tokenizer(tmp_path).encode("ab")
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
