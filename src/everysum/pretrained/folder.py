@@ -35,17 +35,23 @@ def family_of(network: Network) -> Family:
 
 
 def save_network(network: Network, folder: Path, *, end_of_text: int | None = None) -> None:
-    """Write config.json and model.safetensors; each is replaced whole or not at all."""
+    """Write config.json and model.safetensors; each is replaced whole or not at all.
+
+    Where a family says how texts are generated, that goes into generation_config.json.
+    """
     family = family_of(network)
+    ends = dict.fromkeys(family.end_of_text_keys, end_of_text)
     configuration = {
         "architectures": [family.architecture],
         "model_type": family.model_type,
-        **dict.fromkeys(family.end_of_text_keys, end_of_text),
+        **ends,
         "dtype": str(network.head_weight.dtype).removeprefix("torch."),
         **family.configuration_of(network),
     }
     weights = {name: tensor.cpu() for name, tensor in family.published(network).items()}
     write_atomically(folder / "model.safetensors", save(weights, metadata={"format": "pt"}))
+    if generation := family.generation(network):
+        write_atomically(folder / "generation_config.json", json.dumps(ends | generation, indent=2) + "\n")
     write_atomically(folder / "config.json", json.dumps(configuration, indent=2) + "\n")
 
 
