@@ -102,3 +102,13 @@ def test_an_encoder_decoder_finds_the_same_translations(
     assert_same_as_theirs(
         CachedTranslations(network, SOURCES, END), Search(beams, length_penalty, early_stopping), expected
     )
+
+
+def test_asked_for_nothing_in_particular_transformers_searches_as_we_do(translator: tuple[Transformer, Any]) -> None:
+    """The folder says so: five beams, up to the context's end (their first token counts, ours does not)."""
+    network, model = translator
+    made = model.generate(**padded(SOURCES, left=False))
+    limits = [network.context_length - 1] * len(SOURCES)
+    found = beam_search(CachedTranslations(network, SOURCES, END), limits, end=END, search=Search(5))
+    texts = [[token for token in row[1:].tolist() if token != END] for row in made]
+    assert texts == [list(row[0].token_ids) for row in found]

@@ -106,6 +106,10 @@ class EncoderDecoderFamily(Family):
             yield Row(TABLES[0], ("source_embedding.weight",), width_axes=(1,))
             yield Row(TABLES[1], ("token_embedding.weight",), width_axes=(1,))
 
+    def generation(self, network: Network) -> dict[str, Any]:
+        """Search with five beams, as `everysum translate` does; transformers would take one, and 20 tokens at most."""
+        return {"num_beams": 5, "length_penalty": 1.0, "early_stopping": False, "max_length": network.context_length}
+
     def published(self, network: Network) -> dict[str, Tensor]:
         """The parameters in their order of the width; the tables of positions; a bias of the head, though it is 0."""
         tensors, order = super().published(network), order_of(network)

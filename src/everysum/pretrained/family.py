@@ -94,6 +94,10 @@ class Family:
         """The same as `ours` for tensors without numbers, on the meta device: what fits, and how large it is."""
         return self.ours(network, tensors)
 
+    def generation(self, network: Network) -> dict[str, Any] | None:
+        """What other programs are to do when asked for a text without a word on how, if that is to be said."""
+        return None
+
     def published(self, network: Network) -> dict[str, Tensor]:
         """The network's parameters under the family's names and in its layout."""
         state, tensors = network.state_dict(), {}

@@ -68,11 +68,19 @@ def configuration_of(
 def save_network(
     network: Network, folder: Path, *, end_of_text: int | None = None, like: Mapping[str, Any] | None = None
 ) -> None:
-    """Write config.json and model.safetensors; each is replaced whole or not at all. See `configuration_of`."""
+    """Write config.json and model.safetensors; each is replaced whole or not at all. See `configuration_of`.
+
+    Where a family says how texts are generated, that goes into generation_config.json.
+    """
     configuration = configuration_of(network, end_of_text=end_of_text, like=like)
     family = family_of(network, configuration["model_type"])
     weights = {name: tensor.cpu() for name, tensor in family.published(network).items()}
     write_atomically(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
+    if generation := family.generation(network):
+        ends = {key: configuration[key] for key in family.end_of_text_keys if key in configuration}
+        if ends.get("pad_token_id") != ends.get("eos_token_id"):
+            generation = generation | {"bad_words_ids": [[ends["pad_token_id"]]]}  # a published one's: never written
+        write_atomically(folder / "generation_config.json", json.dumps(ends | generation, indent=2) + "\n")
     write_atomically(folder / CONFIGURATION, json.dumps(configuration, indent=2) + "\n")
 
 
