@@ -321,7 +321,8 @@ def test_a_configuration_selects_no_code(folder: Path, tmp_path: Path) -> None:
     copied = Path(shutil.copytree(folder, tmp_path / "model"))
     (copied / "evil.py").write_text("raise SystemExit('executed')")
     change(auto_map={"AutoModelForCausalLM": "evil.Model"}, trust_remote_code=True)(copied)
-    assert load(copied, device="cpu").generate("the", tokens=2)
+    with pytest.warns(UserWarning, match="names code of its own"):
+        assert load(copied, device="cpu").generate("the", tokens=2)
 
 
 EVENTS: list[str] = []

@@ -233,7 +233,7 @@ REFUSED_WORDS = [
         "trian",
         lines(
             "there is no command 'trian'",
-            wanted="train or generate or evaluate or translate or tokenize or doctor",
+            wanted="train or generate or chat or evaluate or translate or export or tokenize or download or doctor",
             do="did you mean `everysum train`?",
         ),
     ),
@@ -241,7 +241,7 @@ REFUSED_WORDS = [
         "zzz",
         lines(
             "there is no command 'zzz'",
-            wanted="train or generate or evaluate or translate or tokenize or doctor",
+            wanted="train or generate or chat or evaluate or translate or export or tokenize or download or doctor",
             do="`everysum --help` shows all",
         ),
     ),

@@ -106,11 +106,13 @@ def _only_model(folder: Path) -> Path:
     found = sorted(path for path in folder.iterdir() if path.suffix in ENDINGS) if folder.is_dir() else []
     if len(found) == 1:
         return found[0]
+    if found:
+        names = ", ".join(path.name for path in found)
+        raise ModelFolderError(f"{folder} has more than one tokenizer", came=names, advice="name the file itself")
+    older = " or ".join(" and ".join(pair) for pair in PAIRS)
     raise ModelFolderError(
-        f"there is no tokenizer in {folder}",
-        wanted=f"{FILE_NAME}; or {' or '.join(' and '.join(pair) for pair in PAIRS)}; or {MODEL_NAMES[0]}",
-        came=", ".join(path.name for path in found) or None,
-        advice="name the file itself" if found else None,
+        f"{folder / FILE_NAME} is missing, and there is no older form of a tokenizer beside it",
+        wanted=f"{FILE_NAME}; or {older}; or {MODEL_NAMES[0]}",
     )
 
 
