@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_translators import translator
 from tiny import TINY, Listener, quietly, resume_tiny, sentences, tiny, train_tiny, write_text
 
 import everysum
 from everysum.errors import InputError, OutputError, UsageError
+from everysum.model import Model
 
 SHORT = tiny({"schedule": {"steps": 3}})
 
@@ -102,3 +104,28 @@ def test_refusals_come_through(tmp_path: Path) -> None:
         everysum.train(text, out=tmp_path / "run", recipe={"netwrok": {"width": 3}})
     with pytest.raises(InputError, match="holds no run to go on with"):
         everysum.train(out=tmp_path / "none", resume=True)
+
+
+def test_base_goes_on_from_a_model(tmp_path: Path) -> None:
+    text = write_text(tmp_path)
+    with quietly(tmp_path / "cache"):
+        everysum.train(text, out=tmp_path / "old", recipe=tiny(), device="cpu")
+        wishes = {"schedule": {"steps": 3, "batch_size": 4}, "engine": tiny()["engine"]}
+        model = everysum.train(text, out=tmp_path / "new", recipe=wishes, device="cpu", base=tmp_path / "old")
+    assert model.folder == tmp_path / "new"
+    recipe = json.loads((tmp_path / "new" / "recipe.json").read_text())
+    assert recipe["base"]["folder"] == str(tmp_path / "old")
+
+
+def test_evaluate_measures_a_translator_on_pairs(tmp_path: Path) -> None:
+    model = Model(*translator("transformer"))
+    for name, text in (("de", "ja\ndas haus\n"), ("en", "yes\nthe house\n")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    found = everysum.evaluate(model, pairs=(tmp_path / "de", tmp_path / "en"), beams=2)
+    assert (found.pairs, found.search.beams) == (2, 2)
+    assert 0 <= found.bleu.score <= 100
+    model.save(tmp_path / "model")
+    again = everysum.evaluate(tmp_path / "model", pairs=(str(tmp_path / "de"), str(tmp_path / "en")), beams=2)
+    assert again.loss == found.loss
+    with pytest.raises(UsageError, match="texts and pairs do not go together"):
+        everysum.evaluate(model, tmp_path / "de", pairs=(tmp_path / "de", tmp_path / "en"))  # type: ignore[call-overload]

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from small_translators import translator
 from tiny import StopAt, resume_tiny, sentences, train_tiny, write_text
 
 from everysum.errors import InputError, Interrupted, ModelFolderError, UsageError
+from everysum.generation.beam_search import Search
 from everysum.generation.sampling import Sampling
 from everysum.model import Model, load
 from everysum.tokenizers import train_tokenizer
@@ -319,7 +321,8 @@ def test_a_configuration_selects_no_code(folder: Path, tmp_path: Path) -> None:
     copied = Path(shutil.copytree(folder, tmp_path / "model"))
     (copied / "evil.py").write_text("raise SystemExit('executed')")
     change(auto_map={"AutoModelForCausalLM": "evil.Model"}, trust_remote_code=True)(copied)
-    assert load(copied, device="cpu").generate("the", tokens=2)
+    with pytest.warns(UserWarning, match="names code of its own"):
+        assert load(copied, device="cpu").generate("the", tokens=2)
 
 
 EVENTS: list[str] = []
@@ -358,3 +361,51 @@ def test_loading_runs_no_code_and_opens_no_socket(folder: Path) -> None:
     assert len(heard) == 1
     assert "proof that the hook hears" in heard[0]
     assert not [event for event in EVENTS if "pickle" in event]
+
+
+# --- translators ------------------------------------------------------------------------------------------------------
+
+EACH_KIND = pytest.mark.parametrize("kind", ["transformer", "separator"])
+
+
+@EACH_KIND
+def test_a_translator_comes_back_from_its_folder_as_it_was(kind: str, tmp_path: Path) -> None:
+    made = Model(*translator(kind))
+    made.save(tmp_path)
+    opened = load(tmp_path, device="cpu")
+    assert opened.is_translator
+    texts = ["wo wohnst du?", "", "das haus ist alt"]
+    assert opened.translate_batch(texts, count=2) == made.translate_batch(texts, count=2)
+    assert [opened.translate(text) for text in texts] == [found[0].text for found in made.translate_batch(texts)]
+
+
+@EACH_KIND
+def test_the_ways_to_search_reach_the_search(kind: str) -> None:
+    model = Model(*translator(kind))
+    for beams, length_penalty, early_stopping in ((1, 1.0, False), (3, 0.0, "never"), (4, 2.0, True)):
+        search = Search(beams, length_penalty, early_stopping)  # type: ignore[arg-type]
+        asked = {"beams": beams, "length_penalty": length_penalty, "early_stopping": early_stopping}
+        assert model.translate("das haus", **asked) == model.translate_batch(["das haus"], search=search)[0][0].text  # type: ignore[arg-type]
+
+
+def test_an_encoder_decoder_does_not_go_on_with_texts(tmp_path: Path) -> None:
+    model = Model(*translator("transformer"))
+    text = write_text(tmp_path)
+    for ask in (
+        lambda: model.generate("ja"),
+        lambda: list(model.stream("ja")),
+        lambda: list(model.chances("ja")),
+        lambda: model.continuations("ja"),
+        lambda: model.logits(torch.tensor([[1]])),
+        lambda: model.evaluate(text),
+    ):
+        with pytest.raises(ModelFolderError, match="this model translates, it does not go on with a text"):
+            ask()
+
+
+def test_a_language_model_does_not_translate(model: Model, tmp_path: Path) -> None:
+    text = write_text(tmp_path)
+    assert not model.is_translator
+    for ask in (lambda: model.translate("the cat"), lambda: model.evaluate_pairs(text, text)):
+        with pytest.raises(ModelFolderError, match="this model goes on with a text, it does not translate"):
+            ask()

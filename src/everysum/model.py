@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -15,17 +16,21 @@ from torch import Tensor
 from torch.nn import functional
 
 from everysum import machine
+from everysum.data.sentence_pairs import find_sides
 from everysum.data.text import Errors, find_texts, survey
 from everysum.data.token_files import prepare_tokens
 from everysum.errors import InputError, ModelFolderError, UsageError
 from everysum.explain.record import Record, recorded
+from everysum.generation.beam_search import Search
 from everysum.generation.chances import Chances, chances
 from everysum.generation.chat import Chat
 from everysum.generation.continuations import Continuation, continuations
 from everysum.generation.generate import refuse_unusable, steps
 from everysum.generation.sampling import Sampling
 from everysum.generation.text import GeneratedText, generate_text, stream_text
+from everysum.generation.translation import TranslatedText, Translator, translate_texts
 from everysum.models.network import Network
+from everysum.models.transformer import Transformer
 from everysum.parallel import Team, cores_restored, use_cores
 from everysum.pretrained.family import FLOATS
 from everysum.pretrained.folder import save_network
@@ -33,12 +38,15 @@ from everysum.pretrained.gguf import save_gguf
 from everysum.pretrained.hub import folder_of
 from everysum.tokenizers.chat_template import ChatTemplate, Message, read_template, template_of
 from everysum.tokenizers.ggml import ggml_vocabulary
-from everysum.tokenizers.tokenizer import END_OF_TEXT, Tokenizer
+from everysum.tokenizers.tokenizer import END_OF_TEXT, SEPARATOR, Tokenizer
 from everysum.training.base import opened
 from everysum.training.evaluation import Measurement, evaluate_tokens, token_sizes
+from everysum.training.translation_evaluation import TranslationMeasurement, evaluate_translations
 
 FREELY = Sampling(temperature=0.8)
 """How text is sampled when nothing else is said."""
+FIVE_BEAMS = Search(beams=5)
+"""How translations are searched for when nothing else is said."""
 
 
 class Model:
@@ -175,6 +183,59 @@ class Model:
         ):
             yield chances(step.logits[0], step.token_ids[0], count)
 
+    def translate(
+        self,
+        text: str,
+        *,
+        beams: int = 5,
+        length_penalty: float = 1.0,
+        early_stopping: bool | Literal["never"] = False,
+    ) -> str:
+        """The translation of a sentence, searched for with so many beams; an empty one stays empty.
+
+        Raises ModelFolderError if the model is no translator, InputError for a sentence longer than its context.
+        """
+        search = Search(beams, length_penalty, early_stopping)
+        return self.translate_batch([text], search=search)[0][0].text
+
+    def translate_batch(
+        self,
+        texts: Sequence[str],
+        *,
+        search: Search = FIVE_BEAMS,
+        count: int = 1,
+        names: Sequence[str] | None = None,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> list[list[TranslatedText]]:
+        """For each sentence its best `count` translations; see `generation.translation.translate_texts`."""
+        translator = Translator.of(self.network, self.tokenizer)
+        with self.workers() as team:
+            return translate_texts(
+                translator,
+                self.tokenizer,
+                texts,
+                search=search,
+                count=count,
+                team=team,
+                names=names,
+                progress=progress,
+            )
+
+    @property
+    def is_translator(self) -> bool:
+        """Whether the model was trained on pairs of sentences."""
+        return isinstance(self.network, Transformer) or SEPARATOR in self.tokenizer.special_tokens
+
+    def refuse_translator(self) -> None:
+        """Say that an encoder-decoder has no text to go on with."""
+        if isinstance(self.network, Transformer):
+            raise ModelFolderError(
+                "this model translates, it does not go on with a text",
+                wanted="a language model, made by `everysum train TEXT`",
+                came="an encoder-decoder",
+                advice="let it translate: everysum translate",
+            )
+
     def continuations(self, prompt: str | None = None, *, count: int = 5, length: int = 8) -> list[Continuation]:
         """The likeliest ways to go on, each with its probability; `generation.continuations.tree` makes them a tree."""
         end = self.tokenizer.end_of_text
@@ -185,6 +246,7 @@ class Model:
 
         None is that alone, or else the end-of-text token: behind it a new text starts.
         """
+        self.refuse_translator()
         if prompt is None:
             return list(self.tokenizer.before) or [self.tokenizer.end_of_text]
         if not prompt:
@@ -200,6 +262,7 @@ class Model:
     @torch.inference_mode()
     def logits(self, token_ids: Int[Tensor, "batch position"]) -> Float[Tensor, "batch position vocabulary"]:
         """For every position the logits of what comes next."""
+        self.refuse_translator()
         logits: Tensor = self.network.head(self.network(token_ids.to(self.network.head_weight.device)))
         return logits
 
@@ -235,6 +298,7 @@ class Model:
 
     def evaluate(self, *texts: Path | str, stride: int | None = None, errors: Errors = "strict") -> Measurement:
         """How well the model predicts texts (files or folders); every token is scored once, documents kept apart."""
+        self.refuse_translator()
         paths = find_texts([Path(path) for path in texts])
         survey(paths, errors=errors)
         with tempfile.TemporaryDirectory() as folder:
@@ -246,10 +310,33 @@ class Model:
                 held_out_fraction=0.0,
                 errors=errors,
             )
-            with cores_restored():
-                team = Team(torch.get_num_threads() if self.network.head_weight.device.type == "cpu" else 1)
-                use_cores(1)
+            with self.workers() as team:
                 return evaluate_tokens(self.network, files.train, token_sizes(self.tokenizer), stride=stride, team=team)
+
+    def evaluate_pairs(
+        self,
+        sources: Path | str,
+        targets: Path | str,
+        *,
+        search: Search = FIVE_BEAMS,
+        errors: Errors = "strict",
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> TranslationMeasurement:
+        """How well the model translates the lines of one file, those of the other being their translations."""
+        Translator.of(self.network, self.tokenizer)
+        sides = find_sides([Path(sources)], [Path(targets)], errors)
+        with tempfile.TemporaryDirectory() as folder, self.workers() as team:
+            return evaluate_translations(
+                self.network, self.tokenizer, sides, search=search, folder=Path(folder), team=team, progress=progress
+            )
+
+    @contextmanager
+    def workers(self) -> Iterator[Team]:
+        """Workers of one core each while something is computed; on a GPU a single one."""
+        with cores_restored():
+            team = Team(torch.get_num_threads() if self.network.head_weight.device.type == "cpu" else 1)
+            use_cores(1)
+            yield team
 
     # --- folders -----------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ def test_every_key_that_can_be_set_is_shown_with_what_it_can_be(everysum) -> Non
     for key in keys_of(Recipe):
         line = next(line for line in shown.splitlines() if line.removeprefix("# ").split("=")[0].split()[:1] == [key])
         assert "#" in line[len(key) :] or key in ("text.paths",), line
-    assert "network.kind=llama                # gpt or llama\n" in shown
+    assert "network.kind=llama                # gpt, llama or transformer\n" in shown
     assert max(map(len, shown.splitlines())) <= 80
 
 

@@ -100,7 +100,8 @@ REFUSED_RECIPES = [
         2,
         lines(
             "there is no recipe 'defualt'",
-            wanted="one of default, llama, gpt, article, or a recipe file such as runs/book/recipe.json",
+            wanted="one of default, llama, gpt, article, transformer, separator, tiny-translator, "
+            "or a recipe file such as runs/book/recipe.json",
             do="did you mean 'default'?",
         ),
     ),
@@ -232,7 +233,8 @@ REFUSED_WORDS = [
         "trian",
         lines(
             "there is no command 'trian'",
-            wanted="train or generate or chat or evaluate or export or tokenize or download or lesson or explain or doctor",
+            wanted="train or generate or chat or evaluate or translate or export or tokenize or download or "
+            "lesson or explain or doctor",
             do="did you mean `everysum train`?",
         ),
     ),
@@ -240,7 +242,8 @@ REFUSED_WORDS = [
         "zzz",
         lines(
             "there is no command 'zzz'",
-            wanted="train or generate or chat or evaluate or export or tokenize or download or lesson or explain or doctor",
+            wanted="train or generate or chat or evaluate or translate or export or tokenize or download or "
+            "lesson or explain or doctor",
             do="`everysum --help` shows all",
         ),
     ),

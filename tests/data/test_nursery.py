@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from everysum.data.grammars import Chances
 from everysum.data.nursery import nursery_text_path
 from everysum.data.nursery.book import END_OF_TEXT_LINE, STORIES, nursery_documents, nursery_text
-from everysum.data.nursery.grammar import INNERMOST_CHOICE, MARK, Chances, Grammar, Plot, Word, polish
+from everysum.data.nursery.grammar import INNERMOST_CHOICE, MARK, Grammar, Plot, Word, polish
 from everysum.data.nursery.tables import read_grammar, read_plots
 
 TEXT = nursery_text_path().read_text(encoding="utf-8")

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import torch
 from tiny import Listener, quietly, sentences, tiny, write_text
+from tiny_pairs import wishes_of, write_pairs
 
+import everysum as es
 from everysum.errors import UsageError
 from everysum.model import load
 from everysum.recipes import RECIPES, named_or_file
@@ -21,14 +23,19 @@ OPENED_AS = {
     "llama": "LlamaForCausalLM",
     "gpt": "GPT2LMHeadModel",
     "article": "OPTForCausalLM",
+    "separator": "Qwen3ForCausalLM",
+}
+TRANSLATORS_OPENED_AS = {
+    "transformer": "PegasusForConditionalGeneration",
+    "tiny-translator": "PegasusForConditionalGeneration",
 }
 
 
 def test_the_table_names_every_recipe() -> None:
-    assert set(OPENED_AS) == set(RECIPES)
+    assert {*OPENED_AS, *TRANSLATORS_OPENED_AS} == set(RECIPES)
 
 
-@pytest.fixture(scope="module", params=RECIPES)
+@pytest.fixture(scope="module", params=OPENED_AS)
 def named(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A recipe's name, and the folder of a run of two steps with it."""
     folder = tmp_path_factory.mktemp(request.param)
@@ -65,6 +72,34 @@ def test_transformers_cuts_text_into_the_same_tokens(named: tuple[str, Path]) ->
         assert token_ids == ours.encode(text)
         assert theirs.decode(token_ids, clean_up_tokenization_spaces=False) == text
     assert theirs.eos_token_id == ours.end_of_text
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("wiring", ["pre_norm", "post_norm"])
+@pytest.mark.parametrize("name", TRANSLATORS_OPENED_AS)
+def test_transformers_opens_a_translator_and_its_tokenizer_asks_as_ours(name: str, wiring: str, tmp_path: Path) -> None:
+    """What `AutoTokenizer` makes of several sentences goes straight into `generate`; encoder and decoder are ours."""
+    transformers = pytest.importorskip("transformers")
+    over = {"schedule": {"steps": 3, "batch_size": 400}, "network": {"wiring": wiring}, "engine": {"dtype": "float32"}}
+    wishes = merged(wishes_of("transformer", over), named_or_file(name))
+    sources, targets = write_pairs(tmp_path)
+    with quietly(tmp_path / "cache"):
+        trained = es.train(pairs=(sources, targets), out=tmp_path / "run", recipe=wishes, device="cpu")
+    theirs = transformers.AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "run", dtype=torch.float32).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "run")
+    expected_name = "MarianMTModel" if wiring == "post_norm" else TRANSLATORS_OPENED_AS[name]
+    assert type(theirs).__name__ == expected_name
+    asked = tokenizer(["der Hund saß.", "alle"], padding=True, return_tensors="pt")
+    ours, end = trained.tokenizer, trained.tokenizer.end_of_text
+    for row, text in enumerate(("der Hund saß.", "alle")):
+        assert asked["input_ids"][row][asked["attention_mask"][row].bool()].tolist() == [*ours.encode(text), end]
+    found = theirs.generate(**asked, max_new_tokens=6, num_beams=2, do_sample=False)
+    assert found[:, 0].tolist() == [end, end]
+    network, visible = trained.network, asked["attention_mask"].bool()[:, None, None, :]
+    with torch.no_grad():
+        expected = theirs(**asked, decoder_input_ids=found).logits
+        logits = network.head(network(asked["input_ids"], found, visible))
+    torch.testing.assert_close(logits, expected, rtol=0, atol=2e-5)
 
 
 def test_a_recipe_is_found_by_name_or_by_file(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
+from opus_mt import opus_mt_folder
 from published_tokenizers import LIBRARY_FILES, OTHER_FILES, unigram
 
 from everysum.errors import MachineError, ModelFolderError
@@ -177,7 +178,7 @@ def test_tokenizer_json_comes_first_and_two_models_are_one_too_many(test_data: P
     assert load_tokenizer(tmp_path).vocabulary_size == 1000
     shutil.copy(models / "tiktoken" / "r50k_base.tiktoken", tmp_path / "b.tiktoken")
     with pytest.raises(
-        ModelFolderError, match=r"no tokenizer in .*\n.*\n  came: a\.model, b\.tiktoken\n  do: name the file"
+        ModelFolderError, match=r"more than one tokenizer\n  came: a\.model, b\.tiktoken\n  do: name the"
     ):
         load_tokenizer(tmp_path)
     assert load_tokenizer(tmp_path / "b.tiktoken").vocabulary_size == 50257
@@ -190,27 +191,7 @@ def test_tokenizer_json_comes_first_and_two_models_are_one_too_many(test_data: P
 
 @pytest.fixture(scope="module")
 def marian(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as Helsinki-NLP lays it out, with two sentencepiece models trained on the spot."""
-    import sentencepiece
-
-    folder = tmp_path_factory.mktemp("marian")
-    pieces: dict[str, int] = {"</s>": 0, "<unk>": 1}
-    for name, language in (("source", "en"), ("target", "de")):
-        text = test_data / "parallel" / "multi30k" / f"val.{language}"
-        sentencepiece.SentencePieceTrainer.train(
-            input=str(text), model_prefix=str(folder / name), vocab_size=300, minloglevel=2, hard_vocab_limit=False
-        )
-        (folder / f"{name}.model").rename(folder / f"{name}.spm")
-        model = sentencepiece.SentencePieceProcessor()
-        model.Load(str(folder / f"{name}.spm"))
-        for at in range(3, model.get_piece_size() - 20):  # some pieces have no id: those are unknown
-            pieces.setdefault(model.id_to_piece(at), len(pieces))
-    pieces[">>deu<<"] = len(pieces)
-    pieces["<pad>"] = len(pieces)
-    write(folder, "vocab.json", pieces)
-    config = {"source_lang": "en", "target_lang": "de", "tokenizer_class": "MarianTokenizer"}
-    write(folder, "tokenizer_config.json", config)
-    return folder
+    return opus_mt_folder(test_data / "parallel" / "multi30k", tmp_path_factory.mktemp("marian"))
 
 
 @pytest.fixture(scope="module")
@@ -299,6 +280,17 @@ CUTS: dict[str, dict[str, Any]] = {
         "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "("}, "behavior": "Isolated", "invert": False}
     },
     "a broken map of characters": {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
+    "a map of characters that points outside": {
+        "normalizer": {"type": "Precompiled", "precompiled_charsmap": "BAAAAAAAAAA="}
+    },
+    "a template of tokens that are not there": {
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}],
+            "pair": [],
+            "special_tokens": {},
+        }
+    },
     "a charsmap that is no base64": {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "!"}},
     "a decoder of a strange type": {"decoder": {"type": "Fancy"}},
     "added tokens that are numbers": {"added_tokens": [1]},
@@ -308,11 +300,14 @@ CUTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", CUTS)
-def test_what_the_library_panics_on_is_refused(name: str, tmp_path: Path) -> None:
+def test_what_the_library_panics_on_is_refused_without_its_noise(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     document = {"version": "1.0", "model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}, "added_tokens": []}
     write(tmp_path, "tokenizer.json", document | CUTS[name])
     with pytest.raises(ModelFolderError, match=r"tokenizer\.json"):
         load_tokenizer(tmp_path).encode("ab")
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

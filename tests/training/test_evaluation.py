@@ -102,6 +102,15 @@ def test_the_stride_is_half_the_context_unless_said(network: Network, tmp_path: 
     assert (short.window, short.stride, short.tokens) == (3, 1, 3)
 
 
+def test_a_model_that_looks_back_far_is_measured_in_shorter_windows(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("everysum.training.evaluation.LARGEST_WINDOW", 4)
+    measured = evaluate_tokens(network, token_file(tmp_path, documents([20])), SIZES)
+    assert CONTEXT > 4
+    assert (measured.window, measured.stride, measured.tokens) == (4, 2, 21)
+
+
 def test_what_is_in_another_document_changes_nothing(network: Network, tmp_path: Path) -> None:
     one, two = documents([6, 6]), documents([6, 6])
     two[1:7] = [(number + 1) % END for number in one[1:7]]

@@ -84,3 +84,34 @@ def test_sixteen_bit_hidden_states_lose_in_thirty_two_bits() -> None:
     assert hidden.grad is not None
     assert head.grad is not None
     assert (hidden.grad.dtype, head.grad.dtype) == (torch.bfloat16, torch.float32)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_label_smoothing_has_torchs_gradient_and_reports_the_loss_without_it(
+    smoothing: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loss, "CHUNK", 4)
+    hidden, head, targets = parts(9)
+    smoothed = functional.cross_entropy(hidden @ head.T, targets, label_smoothing=smoothing)
+    expected = torch.autograd.grad(smoothed, (hidden, head))
+    ours = mean_loss(hidden[None], head, targets[None], None, smoothing)
+    torch.testing.assert_close(ours, functional.cross_entropy(hidden @ head.T, targets), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(torch.autograd.grad(ours, (hidden, head)), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_only_scored_positions_count() -> None:
+    hidden, head, targets = parts(6)
+    scored = torch.tensor([[True, False, True], [False, False, True]])
+    ours = mean_loss(hidden.reshape(2, 3, 5), head, targets.reshape(2, 3), scored)
+    rows = scored.flatten()
+    expected = functional.cross_entropy(hidden[rows] @ head.T, targets[rows])
+    torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-12)
+    gradients = (torch.autograd.grad(each, (hidden, head)) for each in (ours, expected))
+    torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-12)
+
+
+def test_a_bias_of_the_head_counts_in_what_is_measured() -> None:
+    hidden, head, targets = parts(6)
+    bias = torch.linspace(-1, 1, 7, dtype=torch.float64)
+    expected = functional.cross_entropy(hidden @ head.T + bias, targets, reduction="none")
+    torch.testing.assert_close(token_losses(hidden, head, targets, bias), expected.detach())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -96,8 +98,33 @@ def test_any_even_width_can_be_wished_for_alone(situation: Situation, half: int)
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_named_recipe_is_completed(name: str) -> None:
-    recipe = draft(Situation(10**6, 60.0, "cpu"), RECIPES[name][1])
+    pairs = RECIPES[name][1].get("network", {}).get("kind") == "transformer"
+    recipe = draft(Situation(10**6, 60.0, "cpu", pairs), RECIPES[name][1])
     laid_out(recipe)
+
+
+@settings(deadline=None, max_examples=40)
+@given(situations, wished)
+def test_every_plan_for_pairs_can_be_built_and_every_wish_stands(situation: Situation, wishes: dict[str, Any]) -> None:
+    situation = replace(situation, pairs=True)
+    wishes = {path: value for path, value in wishes.items() if path != "network.layers"}
+    recipe = with_steps(draft(situation, nested(wishes)), nested(wishes), 1234)
+    laid_out(recipe)
+    for path, value in wishes.items():
+        assert at(recipe, path) == value
+    assert recipe.network.kind == wishes.get("network.kind", "transformer")
+    assert recipe.optimizer.label_smoothing == plan.pair_plan.LABEL_SMOOTHING
+
+
+def test_more_time_for_pairs_means_a_larger_network_and_then_more_dropout() -> None:
+    recipes = [draft(Situation(4 * 10**6, 60.0 * minutes, "cpu", True), {}) for minutes in (1, 5, 20, 60, 600)]
+    for less, more in pairwise(recipes):
+        assert less.network.width <= more.network.width
+        assert less.schedule.batch_size <= more.schedule.batch_size
+    assert recipes[0].network.width < recipes[-1].network.width
+    assert recipes[-1].network.dropout == 0.3
+    joined = draft(Situation(4 * 10**6, 1200.0, "cpu", True), {"network": {"kind": "llama"}})
+    assert joined.network.layers >= 2 * recipes[2].network.encoder_layers - 2
 
 
 def test_heads_that_do_not_share_the_width_are_refused_with_those_that_would() -> None:

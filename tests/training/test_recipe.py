@@ -36,11 +36,30 @@ GPT = {
     **LLAMA,
     "network": {"kind": "gpt", "width": 32, "layers": 2, "heads": 4, "inner_width": 64, "context_length": 16},
 }
+TRANSFORMER = {
+    **LLAMA,
+    "network": {
+        "kind": "transformer",
+        "width": 32,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "heads": 4,
+        "inner_width": 64,
+        "context_length": 16,
+    },
+}
+BASES = {
+    "network.activation": GPT,
+    "network.wiring": GPT,
+    **dict.fromkeys(("network.encoder_layers", "network.decoder_layers", "network.shared"), TRANSFORMER),
+}
 WORDS: dict[str, tuple[Any, ...]] = {  # what a key can say that is neither a number nor a truth
     "name": ("mine",),
     "minutes": (2.5,),
     "text.paths": (("b.txt",),),
+    "text.target_paths": (("b.txt",),),
     "text.held_out_paths": (("c.txt",),),
+    "text.held_out_target_paths": (("c.txt",),),
     "text.errors": ("strict", "replace"),
     "text.sha256": ("ab",),
     "tokenizer.kind": ("characters", "words", "byte_pair"),
@@ -48,6 +67,7 @@ WORDS: dict[str, tuple[Any, ...]] = {  # what a key can say that is neither a nu
     "network.activation": ("gelu_tanh", "gelu", "relu"),
     "network.wiring": ("pre_norm", "post_norm"),
     "optimizer.matrices": ("muon", "adamw"),
+    "schedule.shape": ("line", "inverse_square_root"),
     "engine.device": ("cpu", "cuda", "mps"),
     "engine.dtype": ("float32", "bfloat16"),
     "engine.attention": ("written_out", "fused"),
@@ -77,7 +97,7 @@ def refused(values: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("key", sorted(set(keys_of(Recipe)) - {"network.kind"}))
 def test_every_key_can_be_set(key: str) -> None:
-    base = GPT if key in ("network.activation", "network.wiring") else LLAMA
+    base = BASES.get(key, LLAMA)
     before = at(validated(base).model_dump(), key)
     for value in others(key, before):
         recipe = validated(merged(base, overrides_from([f"{key}={json.dumps(value)}"])))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from everysum.training.schedule import rate_at
+from everysum.training.schedule import SCHEDULES, inverse_square_root_at, rate_at
 
 shares = some.floats(0, 0.99)
 
@@ -58,3 +58,23 @@ def test_it_is_the_smaller_of_two_lines(steps: int, warmup: float, decay: float,
         expected = min(rising, final + (1 - final) * falling)
         found = rate_at(step, steps, warmup_share=warmup, decay_share=decay, final_rate=final)
         assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_papers_schedule_by_hand() -> None:
+    """Up over 4 of 16 steps, then 1/√step: half the rate at four times the warm-up."""
+    rates = [inverse_square_root_at(step, 16, warmup_share=0.25) for step in range(16)]
+    assert rates[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0])
+    assert rates[15] == pytest.approx(0.5)
+    assert rates[8] == pytest.approx((4 / 9) ** 0.5)
+    width, warmup = 512, 4000  # the paper's own formula, as a share of its highest rate
+    for step in (0, 100, 3999, 4000, 99_999):
+        theirs = width**-0.5 * min((step + 1) ** -0.5, (step + 1) * warmup**-1.5)
+        highest = width**-0.5 * warmup**-0.5
+        assert inverse_square_root_at(step, 100_000, warmup_share=0.04) == pytest.approx(theirs / highest)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule_stays_between_nothing_and_the_full_rate(name: str) -> None:
+    for steps, warmup in ((1, 0.0), (7, 0.3), (500, 0.02)):
+        rates = [SCHEDULES[name](step, steps, warmup_share=warmup, decay_share=0.5) for step in range(steps)]
+        assert all(0 < rate <= 1 for rate in rates)

@@ -20,6 +20,7 @@ from everysum.cli.lesson import lesson
 from everysum.cli.terminal import prepare_streams, say
 from everysum.cli.tokenize import tokenize
 from everysum.cli.train import train
+from everysum.cli.translate import translate
 from everysum.version import __version__
 
 EPILOG = """
@@ -56,6 +57,8 @@ Examples:
   everysum train mine.txt --from runs/book    on from any model
   everysum train --resume --out runs/book     after Ctrl-C, bit for bit
   everysum train --recipe runs/book/recipe.json --seed 2
+  everysum train --pairs train.de train.en --valid val.de val.en
+  everysum train --recipe tiny-translator     German and English that come along
   zcat logs.gz | everysum train - --json | jq .loss
 """,
     generate: """
@@ -77,6 +80,15 @@ Examples:
 Examples:
   everysum evaluate runs/book other.txt
   everysum evaluate runs/book chapters/ --stride 1 --json | jq .bits_per_byte
+  everysum evaluate runs/de-en --pairs test.de test.en
+""",
+    translate: """
+\b
+Examples:
+  everysum translate runs/de-en "Wo wohnst du?"
+  everysum translate runs/de-en --file book.de > book.en
+  everysum translate runs/de-en "Wo wohnst du?" --look
+  everysum translate runs/de-en --beam 10 --n-best 3 --json < book.de
 """,
     export: """
 \b

@@ -22,9 +22,9 @@ WITHOUT_TEXT = """\
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """The recipe as lines `key=value  # what it can be`, and below them the keys of the other kind of network."""
+    """The recipe as lines `key=value  # what it can be`, and below them the keys of the other kinds of network."""
     head = [HEAD] if recipe.text.paths else [HEAD, WITHOUT_TEXT]
-    return "\n".join([*head, "", *lines_of(recipe, ""), *other_network(recipe)])
+    return "\n".join([*head, "", *lines_of(recipe, ""), *other_networks(recipe)])
 
 
 def lines_of(section: Section, prefix: str) -> Iterator[str]:
@@ -42,19 +42,26 @@ def lines_of(section: Section, prefix: str) -> Iterator[str]:
             yield from lines_of(value, f"{prefix}{name}.")
 
 
-def other_network(recipe: Recipe) -> Iterator[str]:
-    """The keys of the network that was not chosen."""
-    from everysum.training.recipe import GPTChoice, LlamaChoice, PublishedChoice
-
+def other_networks(recipe: Recipe) -> Iterator[str]:
+    """The keys of the networks that were not chosen."""
     chosen = type(recipe.network)
-    if chosen is PublishedChoice:
+    if recipe.base is not None:
         return
-    other: type[Section] = GPTChoice if chosen is LlamaChoice else LlamaChoice
-    kind = other.model_fields["kind"].default
-    yield f"\n# Only with network.kind={kind}.\n{what_it_is(other)}"
-    for name in other.model_fields:
-        if name not in chosen.model_fields:
-            yield from commented(f"# network.{name}", explained(other, name))
+    for other in network_choices():
+        if other is chosen:
+            continue
+        kind = other.model_fields["kind"].default
+        yield f"\n# Only with network.kind={kind}.\n{what_it_is(other)}"
+        for name in other.model_fields:
+            if name not in chosen.model_fields:
+                yield from commented(f"# network.{name}", explained(other, name))
+
+
+def network_choices() -> tuple[type[Section], ...]:
+    """Every kind of network."""
+    from everysum.training.recipe import GPTChoice, LlamaChoice, TransformerChoice
+
+    return GPTChoice, LlamaChoice, TransformerChoice
 
 
 def what_it_is(section: type[Section]) -> str:
@@ -75,10 +82,8 @@ def commented(line: str, comments: Sequence[str]) -> Iterator[str]:
 
 def explained(section: type[Section], name: str) -> list[str]:
     """What a key can be, and what it means where its name does not say that."""
-    from everysum.training.recipe import GPTChoice, LlamaChoice
-
-    if name == "kind" and section in (GPTChoice, LlamaChoice):
-        return [either([choice.model_fields["kind"].default for choice in (GPTChoice, LlamaChoice)])]
+    if name == "kind" and section in network_choices():
+        return [either([choice.model_fields["kind"].default for choice in network_choices()])]
     schema = section.model_json_schema()["properties"][name]
     return [can_be(schema), " ".join((section.model_fields[name].description or "").split())]
 

@@ -40,10 +40,11 @@ def tokenize(
 
     A text that reads like a special token is text all the same, unless --special is given.
     """
+    from everysum.pretrained.hub import NAME, folder_of
     from everysum.tokenizers.files import load_tokenizer
     from everysum.tokenizers.tokenizer import special_parts
 
-    tokenizer = load_tokenizer(model)
+    tokenizer = load_tokenizer(folder_of(model) if not model.exists() and NAME.fullmatch(str(model)) else model)
     history = history_of(tokenizer) if merges else lambda _: []
     text = read_input("the text") if text in (None, "-") else text
     assert text is not None

@@ -11,7 +11,7 @@ import typer
 from everysum.cli.options import Json
 from everysum.cli.stopping import leave_if_asked
 from everysum.cli.terminal import write
-from everysum.cli.train_order import Order, folder_to_resume, nothing_left_behind, wishes_of
+from everysum.cli.train_order import Order, folder_to_resume, held_out_pair, nothing_left_behind, wishes_of
 
 WHAT, HOW, WHERE = "What to learn", "How", "Where"
 
@@ -25,11 +25,20 @@ def train(
             show_default=False,
         ),
     ] = None,
+    pairs: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="SOURCE TARGET",
+            help="Train a translator instead: two files, or folders of files, whose lines go together.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
     valid: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="TEXT",
-            help="Text to measure on; may be repeated.  [default: a tenth of TEXT, held out]",
+            help="Text to measure on; may be repeated. With --pairs two: SOURCE TARGET.  "
+            "[default: a tenth of TEXT, held out]",
             rich_help_panel=WHAT,
         ),
     ] = None,
@@ -53,7 +62,10 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|FILE", help="default, llama, gpt, article, or a run's recipe.json.", rich_help_panel=HOW
+            metavar="NAME|FILE",
+            help="default, llama, gpt, article; for pairs transformer, separator; tiny-translator; or a run's "
+            "recipe.json.",
+            rich_help_panel=HOW,
         ),
     ] = None,
     assignments: Annotated[
@@ -101,13 +113,14 @@ def train(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Train a model on texts. Ctrl-C saves the run, and --resume goes on with it.
+    """Train a model on texts, or a translator on pairs. Ctrl-C saves the run, and --resume goes on with it.
 
     The folder it leaves is the run (recipe, log, checkpoints) and the model, opened by other programs too. Its name is
     printed on standard output when that is not a terminal.
     """
     if resume:
         asked: dict[str, object] = {
+            "--pairs": pairs,
             "--valid": valid,
             "--demo": demo,
             "--errors": errors,
@@ -123,8 +136,14 @@ def train(
         }
         go_on(folder_to_resume(texts or [], out, asked), json)
         return
-    wishes = wishes_of(recipe or "default", assignments or [], errors=errors, seed=seed, device=device)
-    order = Order(tuple(texts or ()), tuple(valid or ()), out, minutes, wishes, demo, base)
+    wishes = wishes_of(
+        recipe or "default", assignments or [], errors=errors, seed=seed, device=device, pairs=pairs is not None
+    )
+    if pairs is None:
+        order = Order(tuple(texts or ()), tuple(valid or ()), out, minutes, wishes, demo, base=base)
+    else:
+        held_out = held_out_pair(valid or [], texts or [])
+        order = Order(pairs[:1], held_out[:1], out, minutes, wishes, demo, pairs[1:], held_out[1:], base)
     if print_recipe:
         show_recipe(order, json)
     else:

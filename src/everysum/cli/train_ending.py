@@ -70,10 +70,19 @@ def next_commands(result: Result) -> list[Text]:
     """What to try next, with the folder's own name."""
     folder = shlex.quote(str(result.folder))
     again = shlex.quote(f"{result.folder}-2")
-    commands = (
+    trying = (
         f'everysum generate {folder} "Once upon a time"',
         f'everysum generate {folder} "Once upon a ti" --chances',
         f"everysum evaluate {folder} another.txt",
+    )
+    if result.task != "text":
+        trying = (
+            f'everysum translate {folder} "Wo wohnst du?"',
+            f'everysum translate {folder} "Wo wohnst du?" --look',
+            f"everysum evaluate {folder} --pairs test.de test.en",
+        )
+    commands = (
+        *trying,
         f"everysum train --recipe {shlex.quote(str(result.folder / 'recipe.json'))} --seed 2 --out {again}",
     )
     first = (

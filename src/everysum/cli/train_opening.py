@@ -37,9 +37,12 @@ def opening(recipe: Recipe, facts: Facts, width: int) -> list[Text]:
 
 
 def text_in_words(recipe: Recipe, facts: Facts) -> str:
-    names = [Path(path).name for path in recipe.text.paths]
-    name = names[0] if len(names) == 1 else f"{len(names)} files"
-    documents = f"{facts.train_documents:,} document{'s' if facts.train_documents != 1 else ''}"
+    names = [Path(path).name for path in (*recipe.text.paths, *recipe.text.target_paths)]
+    pairs = bool(recipe.text.target_paths)
+    name = " and ".join(names) if len(names) <= 1 + pairs else f"{len(names)} files"
+    documents = (
+        f"{facts.train_documents:,} {'pair' if pairs else 'document'}{'s' if facts.train_documents != 1 else ''}"
+    )
     held_out = f"{facts.held_out_tokens:,} held out" if facts.held_out_tokens > 1 else "nothing held out"
     return f"{name}: {readable_size(facts.train_bytes)}, {documents}, {facts.train_tokens:,} tokens, {held_out}"
 
@@ -50,8 +53,11 @@ def network_in_words(recipe: Recipe, facts: Facts) -> str:
         assert recipe.base is not None
         kind = network.configuration["model_type"]
         return f"{kind} from {recipe.base.model}, {facts.parameters:,} parameters, context {network.context_length:,}"
+    layers = (
+        f"{network.encoder_layers} + {network.decoder_layers}" if network.kind == "transformer" else f"{network.layers}"
+    )
     return (
-        f"{network.kind}, {facts.parameters:,} parameters: {network.layers} layers × {network.width} wide × "
+        f"{network.kind}, {facts.parameters:,} parameters: {layers} layers × {network.width} wide × "
         f"{network.heads} heads, context {network.context_length:,}"
     )
 
@@ -66,8 +72,11 @@ def engine_in_words(recipe: Recipe) -> str:
 
 def plan_in_words(recipe: Recipe, facts: Facts) -> str:
     schedule = recipe.schedule
-    words = f"{schedule.steps:,} steps of {schedule.batch_size:,} × {recipe.network.context_length:,} tokens"
-    passes = schedule.steps * schedule.batch_size * recipe.network.context_length / facts.train_tokens
+    size = f"{schedule.batch_size:,}"
+    if not recipe.text.target_paths:
+        size += f" × {recipe.network.context_length:,}"
+    words = f"{schedule.steps:,} steps of {size} tokens"
+    passes = schedule.steps * recipe.step_tokens / facts.train_tokens
     words += f", {passes:.1f} times through the text"
     if facts.first_step:
         return words + f"; going on after step {facts.first_step:,}"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from everysum.training.recipe import Recipe
 
 RUNS = Path("runs")
+TINY_TRANSLATOR = "tiny-translator"
+"""The recipe that brings pairs of its own."""
 EXAMPLE_BYTES = 1_000_000
 """The size of text for which the recipe is shown when no text is given."""
 
@@ -32,6 +34,9 @@ class Order:
     minutes: float | None
     wishes: Mapping[str, Any]
     demo: bool
+    targets: tuple[Path, ...] = ()
+    """Of sentence pairs, of which the texts are the sources."""
+    held_out_targets: tuple[Path, ...] = ()
     base: Path | None = None
 
     def __post_init__(self) -> None:
@@ -52,7 +57,12 @@ class Order:
 
     def folder(self) -> Path:
         """The run's folder: the one given, or runs/ and the name of the first text, with a number if that is taken."""
+        from everysum.recipes import refuse_without_pairs
+
+        refuse_without_pairs(self.wishes, bool(self.targets))
         named = self.texts or tuple(map(Path, self.wishes.get("text", {}).get("paths", ())))
+        if not named and not self.demo and self.wishes.get("name") == TINY_TRANSLATOR:
+            named = (Path(TINY_TRANSLATOR),)
         if not named and not self.demo:
             raise UsageError(
                 "there is no text to train on",
@@ -75,15 +85,22 @@ class Order:
     def request(self, folder: Path) -> Request:
         """The request for this run in its folder, with standard input kept there if it is one of the texts."""
         from everysum import machine
+        from everysum.recipes import shipped_pairs
         from everysum.training.prepare import Request, refuse_taken
 
-        sources = self.sources()
-        if DASH in (*sources, *self.held_out):
+        given = (self.sources(), self.targets, self.held_out, self.held_out_targets)
+        if any(DASH in paths for paths in given):
             refuse_taken(folder)
-        both = with_spooled([*sources, *self.held_out], folder)
-        texts, held_out = both[: len(sources)], both[len(sources) :]
+        spooled = iter(with_spooled([path for paths in given for path in paths], folder))
+        texts, targets, held_out, held_out_targets = ([next(spooled) for _ in paths] for paths in given)
+        if not texts:
+            refuse_taken(folder)
+            if shipped := shipped_pairs(self.wishes, folder):
+                texts, targets, held_out, held_out_targets = ([path] for path in shipped)
         before = machine.seconds_since_start()
-        return Request(texts, folder, held_out, self.minutes, self.wishes, seconds_before=before, base=self.base)
+        return Request(
+            texts, folder, held_out, self.minutes, self.wishes, "auto", before, targets, held_out_targets, self.base
+        )
 
     def resolved(self) -> Recipe:
         """The recipe that this run would have; nothing is left of working it out."""
@@ -93,24 +110,38 @@ class Order:
         from everysum.training.prepare import prepare
         from everysum.training.progress import Progress
 
-        if self.texts or self.demo or self.wishes.get("text", {}).get("paths"):
+        name = self.wishes.get("name")
+        if self.texts or self.demo or self.wishes.get("text", {}).get("paths") or name == TINY_TRANSLATOR:
             with tempfile.TemporaryDirectory() as folder:
                 return prepare(self.request(Path(folder)), Progress()).recipe
         minutes = self.minutes or self.wishes.get("minutes") or plan.DEFAULT_MINUTES
         device = machine.choose_device(self.wishes.get("engine", {}).get("device", "auto"))
-        situation = plan.Situation(EXAMPLE_BYTES, 60 * minutes, device)
+        pairs = self.wishes.get("network", {}).get("kind") == "transformer"
+        situation = plan.Situation(EXAMPLE_BYTES, 60 * minutes, device, pairs)
         return plan.draft(situation, with_base({**self.wishes, "minutes": minutes}, self.base))
 
 
+def held_out_pair(valid: Sequence[Path], others: Sequence[Path]) -> tuple[Path, ...]:
+    """The two files of `--valid SOURCE TARGET`, whose second one arrives as an argument; none where none are given."""
+    held_out = (*valid, *others)
+    if held_out and (not valid or len(held_out) != 2):
+        raise UsageError(
+            "--pairs takes the place of TEXT, and --valid with it takes two files",
+            wanted="everysum train --pairs train.de train.en --valid val.de val.en",
+            came=" ".join(map(str, held_out)),
+        )
+    return held_out
+
+
 def wishes_of(
-    recipe: str, assignments: list[str], *, errors: str | None, seed: int | None, device: str | None
+    recipe: str, assignments: list[str], *, errors: str | None, seed: int | None, device: str | None, pairs: bool
 ) -> dict[str, Any]:
     """The recipe's values, with those of `--set` and of the other options instead where they are given."""
     from everysum.recipes import named_or_file
     from everysum.training.recipe import check_wishes, merged, overrides_from
 
     wishes = merged(named_or_file(recipe), overrides_from(assignments))
-    check_wishes(wishes)
+    check_wishes(wishes, pairs=pairs)
     if errors is not None:
         wishes = merged(wishes, {"text": {"errors": errors}})
     if seed is not None:

@@ -6,9 +6,9 @@ sees what it would have seen. One epoch is a seeded shuffle of adjacent windows 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 import torch
@@ -22,6 +22,36 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+class TrainingBatch(Protocol):
+    """What a step learns from, or a worker's share of it: what the network is given, and what it should have said."""
+
+    @property
+    def targets(self) -> Int[Tensor, "batch position"]: ...
+
+    @property
+    def given(self) -> tuple[Tensor | None, ...]:
+        """What the network's `forward` is called with."""
+
+    @property
+    def scored(self) -> Bool[Tensor, "batch position"] | None:
+        """Which of the targets count; None: all of them."""
+
+    @property
+    def divisor(self) -> float:
+        """The step's mean loss is the sum over its shares of each one's mean divided by this, the mean over its parts.
+
+        It is the number of shares where all have equally many targets.
+        """
+
+    def to(self, device: str) -> Self: ...
+
+    def shares(self, workers: int) -> Sequence[Self]:
+        """The rows dealt out to so many workers; with fewer rows than workers, to fewer."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it by name, to be kept for whoever wants to look at it."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """Windows to train on; `visible` is None for plain causal attention."""
@@ -29,6 +59,24 @@ class Batch:
     inputs: Int[Tensor, "batch position"]
     targets: Int[Tensor, "batch position"]
     visible: Bool[Tensor, "batch 1 query key"] | None
+    divisor: float = 1
+    scored: None = None
+
+    @property
+    def given(self) -> tuple[Tensor, Tensor | None]:
+        return self.inputs, self.visible
+
+    def to(self, device: str) -> Batch:
+        visible = None if self.visible is None else self.visible.to(device)
+        return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device), visible=visible)
+
+    def shares(self, workers: int) -> list[Batch]:
+        visible = [None] * workers if self.visible is None else self.visible.chunk(workers)
+        rows = zip(self.inputs.chunk(workers), self.targets.chunk(workers), visible, strict=True)
+        return [Batch(*row, divisor=workers) for row in rows]
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"inputs": self.inputs, "targets": self.targets}
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,7 @@ def _cut(text: str) -> int:
 def _stretches(path: Path, errors: Errors, digest: hashlib._Hash | None) -> Iterator[str | None]:
     """The file's text as it comes from the disk, with None wherever a document ends."""
     held, at_line_start = "", True
-    for text in _decoded(path, errors, digest):
+    for text in decoded(path, errors, digest):
         held += text
         line = held.rfind("\n") + 1
         unsure = (line > 0 or at_line_start) and f"{END_OF_TEXT_LINE}\r\n".startswith(held[line:])
@@ -191,7 +191,8 @@ def _parted(text: str, at_line_start: bool) -> Iterator[str | None]:
 # --- from bytes to characters -----------------------------------------------------------------------------------------
 
 
-def _decoded(path: Path, errors: Errors, digest: hashlib._Hash | None) -> Iterator[str]:
+def decoded(path: Path, errors: Errors, digest: hashlib._Hash | None = None) -> Iterator[str]:
+    """The file's characters as they come from the disk, which is told to `digest` too; refuses what is not text."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors)
     position, first = 0, True
     for chunk in _chunks(path):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -102,22 +102,32 @@ def prepare_tokens(
     many characters of how many are done. Raises InputError for what is not text, and for a text that is to be both
     trained on and held out; OutputError when there is no room.
     """
-    key = _key(train_texts, held_out_texts, tokenizer, held_out_fraction, errors)
-    target = folder / key[:16]
+    depends_on = _depends_on(train_texts, held_out_texts, tokenizer, held_out_fraction, errors)
+
+    def make(temporary: Path) -> None:
+        if held_out_texts is None:
+            train, held_out = split_texts(train_texts, errors, held_out_fraction)
+        else:
+            train, held_out = (split_texts(texts, errors, 0)[0] for texts in (train_texts, held_out_texts))
+        _encode_both(train, held_out, tokenizer, temporary, progress)
+
+    target, reused = made_once(folder, depends_on, make)
+    return _open(target, reused=reused)
+
+
+def made_once(folder: Path, depends_on: Mapping[str, Any], make: Callable[[Path], None]) -> tuple[Path, bool]:
+    """The folder within `folder` that stands for all of this, made now, or found whole; and whether it was found."""
+    target = folder / hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:16]
     sweep_temporary(folder)
     try:
         verify_folder(target)
-        return _open(target, reused=True)
+        return target, True
     except ModelFolderError:
         with output_errors(target):
             remove(target)
-    if held_out_texts is None:
-        train, held_out = split_texts(train_texts, errors, held_out_fraction)
-    else:
-        train, held_out = (split_texts(texts, errors, 0)[0] for texts in (train_texts, held_out_texts))
     with commit_folder(target) as temporary:
-        _encode_both(train, held_out, tokenizer, temporary, progress)
-    return _open(target, reused=False)
+        make(temporary)
+    return target, False
 
 
 def write_tokens(
@@ -167,30 +177,40 @@ def _open(folder: Path, *, reused: bool) -> TokenFiles:
     return TokenFiles(train, held_out, reused)
 
 
-def _key(
+def _depends_on(
     train_texts: Sequence[Path],
     held_out_texts: Sequence[Path] | None,
     tokenizer: Encoder,
     held_out_fraction: float,
     errors: Errors,
-) -> str:
+) -> dict[str, Any]:
     train = survey(train_texts, errors=errors)
     held_out = survey(held_out_texts, errors=errors) if held_out_texts is not None else None
-    if held_out and held_out_texts and (shared := set(train.files) & set(held_out.files)):
-        both = next(path for path, digest in zip(held_out_texts, held_out.files, strict=True) if digest in shared)
-        raise InputError(
-            f"{both} is held out, and also among the texts to train on",
-            wanted="held-out text that the model never sees",
-            advice="leave it out of one of the two; to see how well a text was memorized, evaluate it after training",
-        )
-    with tempfile.TemporaryDirectory() as saved:
-        tokenizer.save(Path(saved))
-        tokenizer_files = {path.name: sha256_of(path) for path in sorted(Path(saved).iterdir())}
-    depends_on = {
+    if held_out and held_out_texts:
+        refuse_shared(held_out_texts, held_out.files, train.files)
+    return {
         "layout": LAYOUT,
         "train": train.sha256,
         "held_out": held_out.sha256 if held_out else held_out_fraction,
         "errors": errors,
-        "tokenizer": tokenizer_files,
+        "tokenizer": tokenizer_digests(tokenizer),
     }
-    return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
+
+
+def refuse_shared(held_out: Sequence[Path], digests: Sequence[str], training_digests: Sequence[str]) -> None:
+    """Refuse a held-out file that is also among those to train on."""
+    for path, digest in zip(held_out, digests, strict=True):
+        if digest in training_digests:
+            raise InputError(
+                f"{path} is held out, and also among the texts to train on",
+                wanted="held-out text that the model never sees",
+                advice="leave it out of one of the two; to see how well a text was memorized, evaluate it after "
+                "training",
+            )
+
+
+def tokenizer_digests(tokenizer: Encoder) -> dict[str, str]:
+    """The SHA-256 of each file that this tokenizer is saved as."""
+    with tempfile.TemporaryDirectory() as saved:
+        tokenizer.save(Path(saved))
+        return {path.name: sha256_of(path) for path in sorted(Path(saved).iterdir())}

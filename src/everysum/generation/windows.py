@@ -9,11 +9,12 @@ and not on the other texts beside it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from everysum.layers.cache import Cache
 from everysum.models.network import Network
@@ -138,12 +139,19 @@ def hidden_states(
     network: Network, token_ids: Int[Tensor, "batch position"], cache: Cache | None
 ) -> Float[Tensor, "batch position width"]:
     """The network's, without dropout, also in the middle of its training."""
+    with evaluating(network):
+        hidden: Tensor = network(token_ids, cache=cache)
+    return hidden
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Inside, the network computes without dropout, also in the middle of its training."""
     training = network.training
     if training:
         network.eval()
     try:
-        hidden: Tensor = network(token_ids, cache=cache)
+        yield
     finally:
         if training:
             network.train()
-    return hidden

@@ -20,7 +20,10 @@ from everysum.layers.linear import Linear
 from everysum.layers.normalization import RMSNorm
 from everysum.layers.positions import rotate
 
-Visible = Bool[Tensor, "#batch #heads query key"] | None
+Visible = Bool[Tensor, "#batch #heads #query #key"] | None
+KeysAndValues = tuple[
+    Float[Tensor, "batch key_value_heads key head_size"], Float[Tensor, "batch key_value_heads key head_size"]
+]
 
 
 def causal(queries: int, keys: int, device: torch.device) -> Bool[Tensor, "1 1 query key"]:
@@ -117,17 +120,27 @@ class Attention(Layer):
     ) -> Float[Tensor, "batch heads position head_size"]:
         return vectors.reshape(*vectors.shape[:-1], -1, self.head_size).transpose(1, 2)
 
+    def keys_and_values(self, hidden: Float[Tensor, "batch key width"]) -> KeysAndValues:
+        """What each position offers to those who ask: its key, and the value that they take from it."""
+        key, value = self.split_heads(self.key(hidden)), self.split_heads(self.value(hidden))
+        return (key if self.key_normalization is None else self.key_normalization(key)), value
+
     def forward(
         self,
         hidden: Float[Tensor, "batch query width"],
         visible: Visible = None,
         rotation: tuple[Tensor, Tensor] | None = None,
         cache: tuple[Cache, int, Int[Tensor, "batch query"]] | None = None,
+        source: KeysAndValues | None = None,
     ) -> Float[Tensor, "batch query width"]:
-        """`cache` is the cache, which layer of it is this one's, and the positions of `hidden`."""
-        query, key, value = (self.split_heads(part(hidden)) for part in (self.query, self.key, self.value))
-        if self.query_normalization is not None and self.key_normalization is not None:
-            query, key = self.query_normalization(query), self.key_normalization(key)
+        """`cache` is the cache, which layer of it is this one's, and the positions of `hidden`.
+
+        Cross-attention is given a `source`, the keys and values of another sequence, and says what of it is visible.
+        """
+        query = self.split_heads(self.query(hidden))
+        key, value = self.keys_and_values(hidden) if source is None else source
+        if self.query_normalization is not None:
+            query = self.query_normalization(query)
         if rotation is not None:
             query, key = rotate(query, *rotation), rotate(key, *rotation)
         if cache is not None:

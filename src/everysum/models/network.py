@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -16,9 +18,11 @@ from everysum.layers.linear import Linear
 
 
 class Network(Layer):
-    """A decoder-only language model: token ids in, one hidden state at each position out.
+    """A language model: token ids in, one hidden state at each position out; then a head that gives logits.
 
-    The loss takes hidden states and `head_weight`, so that logits need never exist for all positions at once.
+    The loss takes hidden states and `head_weight`, so that logits need never exist for all positions at once. A tower
+    (GPT, Llama) reads one text and continues it; the encoder-decoder (`models/transformer.py`) reads one and writes
+    another, so its `forward` takes both.
     """
 
     vocabulary_size: int
@@ -26,12 +30,10 @@ class Network(Layer):
     token_embedding: Embedding
     blocks: nn.ModuleList
     output: Linear | None  # None: tied, the embedding's own rows give the logits
-    cache_shape: tuple[int, int, int]  # layers, key/value heads, head size
+    cache_shape: tuple[int, int, int]  # layers that write text, key/value heads, head size
 
-    def forward(
-        self, token_ids: Int[Tensor, "batch position"], visible: Visible = None, cache: Cache | None = None
-    ) -> Float[Tensor, "batch position width"]:
-        """`visible` narrows what each position may see, None being plain causal; with `cache`, ids go on behind it."""
+    def forward(self, *inputs: Any, **named: Any) -> Float[Tensor, "batch position width"]:
+        """A tower's: token ids; what each position may see, None being plain causal; a cache that ids go on behind."""
         raise NotImplementedError
 
     @property
@@ -65,8 +67,7 @@ def locate(
         raise ValueError("a cache decides itself what is visible")
     cache.begin(token_ids.shape[1])
     positions = cache.positions(token_ids.shape[1])
-    keys = torch.arange(cache.extent, device=token_ids.device)
-    return positions, keys <= positions[:, None, :, None]
+    return positions, cache.visible(positions)
 
 
 def head_size_of(width: int, heads: int) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import reprlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import torch
@@ -22,17 +23,25 @@ class Row:
     """One tensor of a published family and the parameters of ours that it holds.
 
     `{layer}` stands for each layer's number. Several of ours are joined along their outputs; `transposed` tables keep
-    inputs first; `spare_rows` stand unused before the first row.
+    inputs first; `spare_rows` stand unused before the first row; `width_axes` are those axes of ours that count the
+    network's width, in families that have it in another order.
     """
 
     theirs: str
     ours: tuple[str, ...]
     transposed: bool = False
     spare_rows: int = 0
+    width_axes: tuple[int, ...] = ()
 
     def for_layer(self, layer: int) -> Row:
         ours = tuple(name.format(layer=layer) for name in self.ours)
-        return Row(self.theirs.format(layer=layer), ours, self.transposed, self.spare_rows)
+        return replace(self, theirs=self.theirs.format(layer=layer), ours=ours)
+
+    def in_order(self, tensor: Tensor, order: Tensor) -> Tensor:
+        """The tensor with the numbers along its width taken in this order."""
+        for axis in self.width_axes:
+            tensor = tensor.index_select(axis, order)
+        return tensor
 
     def refuse_misfit(self, tensor: Tensor, shapes: list[torch.Size]) -> None:
         """Refuse a tensor that cannot hold parameters of these shapes."""
@@ -66,15 +75,28 @@ class Family:
     represents: Callable[[Network], bool]
     configuration_of: Callable[[Any], dict[str, Any]]
     network_from: Callable[..., Network]
+    end_of_text_keys: tuple[str, ...] = ("bos_token_id", "eos_token_id")
+    """What of a configuration is the end-of-text token, between and around texts."""
 
     def table(self, network: Network) -> Iterator[Row]:
         """The rows that this network needs, one for each layer where there is one a layer."""
-        layers, ours = network.cache_shape[0], set(network.state_dict())
+        ours = set(network.state_dict())
         for row in self.rows:
-            for layer in range(layers if "{layer}" in row.theirs else 1):
+            for layer in count():
                 named = row.for_layer(layer)
-                if set(named.ours) <= ours:
-                    yield named
+                if not set(named.ours) <= ours:
+                    break
+                yield named
+                if named == row:
+                    break
+
+    def outlines(self, network: Network, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The same as `ours` for tensors without numbers, on the meta device: what fits, and how large it is."""
+        return self.ours(network, tensors)
+
+    def generation(self, network: Network) -> dict[str, Any] | None:
+        """What other programs are to do when asked for a text without a word on how, if that is to be said."""
+        return None
 
     def published(self, network: Network) -> dict[str, Tensor]:
         """The network's parameters under the family's names and in its layout."""

@@ -20,8 +20,10 @@ from everysum.models.network import Network
 from everysum.pretrained.family import Family, refuse_unless
 from everysum.pretrained.gpt2 import GPT2
 from everysum.pretrained.llama import LLAMA
+from everysum.pretrained.marian import MARIAN
 from everysum.pretrained.mistral import MISTRAL
 from everysum.pretrained.opt import OPT
+from everysum.pretrained.pegasus import PEGASUS
 from everysum.pretrained.qwen2 import QWEN2
 from everysum.pretrained.qwen3 import QWEN3
 from everysum.pretrained.weights import WEIGHTS, Weights
@@ -29,9 +31,9 @@ from everysum.pretrained.weights import WEIGHTS, Weights
 CONFIGURATION = "config.json"
 LARGEST_CONFIGURATION = 2**20
 """Bytes; published ones have some thousand."""
-FAMILIES: tuple[Family, ...] = (GPT2, OPT, LLAMA, MISTRAL, QWEN2, QWEN3)
+FAMILIES: tuple[Family, ...] = (GPT2, OPT, LLAMA, MISTRAL, QWEN2, QWEN3, MARIAN, PEGASUS)
 """All that there are. A network that several represent is a member of the first."""
-SPECIAL_TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
+SPECIAL_TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 
 
 # --- saving -----------------------------------------------------------------------------------------------------------
@@ -57,7 +59,7 @@ def configuration_of(
     return {
         "architectures": [family.architecture],
         "model_type": family.model_type,
-        **(special or {"bos_token_id": end_of_text, "eos_token_id": end_of_text}),
+        **(special or dict.fromkeys(family.end_of_text_keys, end_of_text)),
         "dtype": str(network.head_weight.dtype).removeprefix("torch."),
         **family.configuration_of(network),
     }
@@ -66,11 +68,19 @@ def configuration_of(
 def save_network(
     network: Network, folder: Path, *, end_of_text: int | None = None, like: Mapping[str, Any] | None = None
 ) -> None:
-    """Write config.json and model.safetensors; each is replaced whole or not at all. See `configuration_of`."""
+    """Write config.json and model.safetensors; each is replaced whole or not at all. See `configuration_of`.
+
+    Where a family says how texts are generated, that goes into generation_config.json.
+    """
     configuration = configuration_of(network, end_of_text=end_of_text, like=like)
     family = family_of(network, configuration["model_type"])
     weights = {name: tensor.cpu() for name, tensor in family.published(network).items()}
     write_atomically(folder / WEIGHTS, save(weights, metadata={"format": "pt"}))
+    if generation := family.generation(network):
+        ends = {key: configuration[key] for key in family.end_of_text_keys if key in configuration}
+        if ends.get("pad_token_id") != ends.get("eos_token_id"):
+            generation = generation | {"bad_words_ids": [[ends["pad_token_id"]]]}  # a published one's: never written
+        write_atomically(folder / "generation_config.json", json.dumps(ends | generation, indent=2) + "\n")
     write_atomically(folder / CONFIGURATION, json.dumps(configuration, indent=2) + "\n")
 
 
@@ -90,7 +100,7 @@ def load_network(
     network = network_of(configuration, str(folder / CONFIGURATION))
     family = family_called(configuration.get("model_type"), str(folder / CONFIGURATION))
     weights = Weights(folder, device=device)
-    outlines = family.ours(network, weights.outlines())  # refuses what is missing or of another shape
+    outlines = family.outlines(network, weights.outlines())  # refuses what is missing or of another shape
     weights.dtype = dtype or reduce(torch.promote_types, (outline.dtype for outline in outlines.values()))
     sizes = [outline.numel() * weights.dtype.itemsize for outline in outlines.values()]
     refuse_too_large(

@@ -47,6 +47,9 @@ class Weights(Mapping[str, Tensor]):
         file = self.homes[name]
         return self.files[file][name].read(file).to(device=self.device, dtype=self.dtype)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.homes
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.homes)
 

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from everysum.data.tiny_translator import sentence_pairs
 from everysum.errors import UsageError
+from everysum.files import make_folder, write_atomically
+from everysum.training.prepare import TINY_TRANSLATOR_FILES
 from everysum.training.recipe import read_recipe
 
 RECIPES: dict[str, tuple[str, Mapping[str, Any]]] = {
@@ -31,8 +34,23 @@ RECIPES: dict[str, tuple[str, Mapping[str, Any]]] = {
             "optimizer": {"matrices": "adamw", "matrix_rate": 0.001},
         },
     ),
+    "transformer": (
+        "a translator, for pairs: the paper's encoder and decoder, pre-norm (opens as Pegasus) or, with "
+        "network.wiring=post_norm, post-norm (Marian)",
+        {"network": {"kind": "transformer"}},
+    ),
+    "separator": (
+        "a translator, for pairs: one tower on source <SEP> target (opens as Qwen 3)",
+        {"network": {"kind": "llama"}},
+    ),
+    "tiny-translator": (
+        "the transformer on German and English of our own that ships with everysum; needs no file",
+        {"network": {"kind": "transformer"}, "minutes": 2.0},
+    ),
 }
 """Name: (what it is, its wishes)."""
+FOR_PAIRS = ("transformer", "separator")
+TINY_TRANSLATOR = "tiny-translator"
 
 
 def named_or_file(recipe: str | Path) -> dict[str, Any]:
@@ -47,3 +65,25 @@ def named_or_file(recipe: str | Path) -> dict[str, Any]:
         wanted=f"one of {', '.join(RECIPES)}, or a recipe file such as runs/book/recipe.json",
         advice=f"did you mean {near[0]!r}?" if near else None,
     )
+
+
+def refuse_without_pairs(wishes: Mapping[str, Any], pairs: bool) -> None:
+    """Refuse a recipe that learns from pairs of sentences where there are none."""
+    if wishes.get("name") in FOR_PAIRS and not pairs and not wishes.get("text", {}).get("target_paths"):
+        raise UsageError(
+            f"the recipe {wishes['name']} learns from pairs of sentences",
+            wanted="everysum train --pairs train.de train.en",
+            advice=f"--recipe {TINY_TRANSLATOR} brings pairs of its own",
+        )
+
+
+def shipped_pairs(wishes: Mapping[str, Any], folder: Path) -> list[Path]:
+    """The pairs that a recipe brings along, written into this folder: sources, targets, and held-out ones of both."""
+    if wishes.get("name") != TINY_TRANSLATOR or wishes.get("text", {}).get("paths"):
+        return []
+    make_folder(folder)
+    paths = [folder / name for name in TINY_TRANSLATOR_FILES]
+    both = (*zip(*sentence_pairs("training"), strict=True), *zip(*sentence_pairs("held_out"), strict=True))
+    for path, sentences in zip(paths, both, strict=True):
+        write_atomically(path, "".join(f"{sentence}\n" for sentence in sentences))
+    return paths

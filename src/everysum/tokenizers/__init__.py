@@ -8,17 +8,18 @@ from everysum.errors import UsageError
 from everysum.tokenizers.byte_pair import train_byte_pair
 from everysum.tokenizers.characters import train_characters
 from everysum.tokenizers.files import load_tokenizer
-from everysum.tokenizers.tokenizer import END_OF_TEXT, StreamDecoder, Tokenizer
+from everysum.tokenizers.tokenizer import END_OF_TEXT, SEPARATOR, StreamDecoder, Tokenizer
+from everysum.tokenizers.vocabulary import Vocabulary
 from everysum.tokenizers.words import train_words
 
-__all__ = ["END_OF_TEXT", "KINDS", "StreamDecoder", "Tokenizer", "load_tokenizer", "train_tokenizer"]
+__all__ = ["END_OF_TEXT", "KINDS", "SEPARATOR", "StreamDecoder", "Tokenizer", "load_tokenizer", "train_tokenizer"]
 
 KINDS = ("characters", "words", "byte_pair")
 
 
 def train_tokenizer(
     kind: str, texts: str | Iterable[str], vocabulary_size: int | None = None, pattern: str = "gpt2"
-) -> Tokenizer:
+) -> Vocabulary:
     """A tokenizer of this kind whose vocabulary is learned from the texts.
 
     ``vocabulary_size`` counts everything, the 256 bytes and end of text included; it may be left out for characters.

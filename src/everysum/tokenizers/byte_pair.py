@@ -124,7 +124,7 @@ class BytePairTokenizer(Vocabulary):
 
     @functools.cached_property
     def _encoder(self) -> fast.Encoder:
-        return fast.Encoder(self._tokens[:-1], self.pattern)
+        return fast.Encoder([*BYTES, *self.learned], self.pattern)
 
     def _pairs(self) -> list[tuple[bytes, bytes]]:
         return [(self._tokens[left], self._tokens[right]) for left, right in (merge.pair for merge in self.merges)]

@@ -16,6 +16,7 @@ from everysum.tokenizers.sentence_piece import SentencePieceTokenizer
 from everysum.tokenizers.settings import CHAT_TEMPLATE, Settings, read_settings
 from everysum.tokenizers.tokenizer import END_OF_TEXT, Tokenizer
 from everysum.tokenizers.tokenizer_json import FILE_NAME, TokenizerJson
+from everysum.tokenizers.vocabulary import Vocabulary
 from everysum.tokenizers.vocabulary_files import PAIRS, as_document, find_pair
 from everysum.tokenizers.words import WordTokenizer
 
@@ -78,6 +79,14 @@ def _says_more(settings: Settings) -> bool:
 
 
 def _ours(saved: TokenizerJson, path: Path) -> Tokenizer:
+    tokenizer = _of_kind(saved, path)
+    tokenizer.ends_texts = saved.ends_texts
+    if saved.separator:
+        tokenizer.add_separator()
+    return tokenizer
+
+
+def _of_kind(saved: TokenizerJson, path: Path) -> Vocabulary:
     try:
         if saved.pairs is not None:
             return BytePairTokenizer(merges_from_pairs(saved.pairs), saved.pattern.name)
@@ -97,11 +106,13 @@ def _only_model(folder: Path) -> Path:
     found = sorted(path for path in folder.iterdir() if path.suffix in ENDINGS) if folder.is_dir() else []
     if len(found) == 1:
         return found[0]
+    if found:
+        names = ", ".join(path.name for path in found)
+        raise ModelFolderError(f"{folder} has more than one tokenizer", came=names, advice="name the file itself")
+    older = " or ".join(" and ".join(pair) for pair in PAIRS)
     raise ModelFolderError(
-        f"there is no tokenizer in {folder}",
-        wanted=f"{FILE_NAME}; or {' or '.join(' and '.join(pair) for pair in PAIRS)}; or {MODEL_NAMES[0]}",
-        came=", ".join(path.name for path in found) or None,
-        advice="name the file itself" if found else None,
+        f"{folder / FILE_NAME} is missing, and there is no older form of a tokenizer beside it",
+        wanted=f"{FILE_NAME}; or {older}; or {MODEL_NAMES[0]}",
     )
 
 

@@ -12,6 +12,7 @@ import functools
 import json
 import secrets
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,14 @@ from everysum.files import write_atomically
 from everysum.tokenizers.byte_characters import to_bytes
 from everysum.tokenizers.byte_pair import Merge
 from everysum.tokenizers.merging import merge_steps
-from everysum.tokenizers.published import Published, refused
+from everysum.tokenizers.published import Published, refused, silenced
 from everysum.tokenizers.settings import AddedToken, Settings
 
 if TYPE_CHECKING:
     import tokenizers
 
+PROBE = "aZ 09.\n\tÀé ﬁ ½ Ａ 日本 🥚 \u0301"
+"""Characters of many kinds: a broken file shows on these, before it is used."""
 KINDS = {"BPE": "byte_pair", "Unigram": "unigram", "WordPiece": "word_piece", "WordLevel": "words"}
 
 
@@ -34,9 +37,9 @@ class LibraryTokenizer(Published):
 
     def __init__(self, document: dict[str, Any], path: Path, settings: Settings, files: dict[str, bytes]) -> None:
         """`files` are what `save` writes again, beside those of the settings."""
-        with refused(
-            f"{path} is not a tokenizer that can be read", "a tokenizer.json that the tokenizers library reads"
-        ):
+        self.document, self._files = document, files
+        broken = f"{path} is not a tokenizer that can be read"
+        with refused(broken, "a tokenizer.json that the tokenizers library reads"), silenced():
             added = _added_tokens(document, settings)
             names = {token.content: _unguessable(number) for number, token in enumerate(added) if token.special}
             self._library = _build(_renamed(document, names), added, names)
@@ -51,8 +54,9 @@ class LibraryTokenizer(Published):
             self.vocabulary_size = max(vocabulary.values()) + 1
             decoder = document.get("decoder")
             self._decoders = {part["type"] for part in _steps(decoder, "decoders")} if decoder else set()
-        self.document, self._files = document, files
-        self.before = self._frame()
+            self.before = self._frame()
+            with suppress(Exception):  # a vocabulary need not know these characters; but the library must not panic
+                self._library.decode(self._library.encode(PROBE).ids)
 
     # --- text and ids ------------------------------------------------------------------------------------------------
 
@@ -91,8 +95,10 @@ class LibraryTokenizer(Published):
         if self.document.get("post_processor") is None:
             bos = self.role("bos_token")
             return (bos,) if bos is not None and self.settings.flag("add_bos_token", False) else ()
-        with refused(f"{self.path} cannot encode a text"):
+        try:
             plain, framed = (self._library.encode("a", add_special_tokens=more).ids for more in (False, True))
+        except Exception:  # a vocabulary need not know the letter
+            return ()
         starts = (at for at in range(len(framed) - len(plain) + 1) if framed[at : at + len(plain)] == plain)
         return tuple(framed[: next(starts, 0)])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ class Published(ABC):
     def __init__(self, path: Path, settings: Settings, special_tokens: Mapping[str, int]) -> None:
         self.path, self.settings, self.special_tokens = path, settings, special_tokens
         self.special_ids = frozenset(special_tokens.values())
+        self._spelled: dict[int, bytes] = {}
 
     # --- special tokens ----------------------------------------------------------------------------------------------
 
@@ -74,8 +76,10 @@ class Published(ABC):
             return self._text(ids)
 
     def token_bytes(self, token_id: int) -> bytes:
-        self._refuse_unknown(token_id)
-        return b"" if token_id in self.special_ids else self._bytes(token_id)
+        if token_id not in self._spelled:
+            self._refuse_unknown(token_id)
+            self._spelled[token_id] = b"" if token_id in self.special_ids else self._bytes(token_id)
+        return self._spelled[token_id]
 
     @functools.cached_property
     def drops_first_space(self) -> bool:
@@ -123,3 +127,20 @@ def refused(problem: str, wanted: str | None = None) -> Iterator[None]:
     except BaseException as reason:
         said = " ".join(str(reason).split())[:300]
         raise ModelFolderError(problem, wanted=wanted, came=said or type(reason).__name__) from reason
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Let what a library writes about its own panics go nowhere: a refusal follows, and says what was wrong."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # no standard error
+        yield
+        return
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

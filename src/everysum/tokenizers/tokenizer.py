@@ -10,6 +10,8 @@ from typing import Protocol
 
 END_OF_TEXT = "<|endoftext|>"
 """How the token between two documents is written in files; the same characters in a text are ordinary characters."""
+SEPARATOR = "<SEP>"
+"""How the token between a sentence and its translation is written, in a vocabulary that has one."""
 
 
 class Tokenizer(Protocol):

@@ -14,7 +14,7 @@ from typing import Any
 from everysum.files import write_json
 from everysum.tokenizers.byte_characters import BYTES, to_bytes, to_characters
 from everysum.tokenizers.patterns import EACH_CHARACTER, GPT2, LLAMA3, SplitPattern
-from everysum.tokenizers.tokenizer import END_OF_TEXT
+from everysum.tokenizers.tokenizer import END_OF_TEXT, SEPARATOR
 
 FILE_NAME = "tokenizer.json"
 CONFIG_NAME = "tokenizer_config.json"
@@ -29,6 +29,10 @@ class TokenizerJson:
     pairs: Sequence[tuple[bytes, bytes]] | None
     """For each learned token the two it was merged from; None where tokens are whole pieces."""
     pattern: SplitPattern
+    separator: bool = False
+    """Whether `SEPARATOR` is a token, with the id before ``end_of_text``."""
+    ends_texts: bool = False
+    """Whether other programs put ``end_of_text`` behind each text, and fill up with it."""
 
     def write(self, folder: Path) -> None:
         """Write the file, and the one beside it that tells transformers which token ends a text."""
@@ -39,6 +43,8 @@ class TokenizerJson:
             "eos_token": END_OF_TEXT,
             "clean_up_tokenization_spaces": False,
         }
+        if self.ends_texts:
+            config |= {"pad_token": END_OF_TEXT, "padding_side": "right"}
         write_json(folder / CONFIG_NAME, config)
 
     @classmethod
@@ -50,17 +56,18 @@ class TokenizerJson:
             return None
 
     def _document(self) -> dict[str, Any]:
-        tokens = [to_characters(token) for token in [*BYTES, *self.learned]] + [END_OF_TEXT]
-        end_of_text = {"id": len(tokens) - 1, "content": END_OF_TEXT, "special": True}
-        end_of_text |= dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+        specials = [SEPARATOR, END_OF_TEXT] if self.separator else [END_OF_TEXT]
+        tokens = [to_characters(token) for token in [*BYTES, *self.learned]] + specials
+        plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+        added = [{"id": tokens.index(name), "content": name, "special": True, **plain} for name in specials]
         return {
             "version": "1.0",
             "truncation": None,
             "padding": None,
-            "added_tokens": [end_of_text],
+            "added_tokens": added,
             "normalizer": None,
             "pre_tokenizer": pre_tokenizer(self.pattern),
-            "post_processor": None,
+            "post_processor": ending(len(tokens) - 1) if self.ends_texts else None,
             "decoder": byte_level(use_regex=False),
             "model": {
                 "type": "BPE",
@@ -85,14 +92,15 @@ class TokenizerJson:
             if model.get(setting):
                 raise ValueError(f"{setting} = {model[setting]!r}")
         pattern = _pattern_of(document["pre_tokenizer"])
-        learned = _learned_tokens(model["vocab"], document["added_tokens"])
+        learned, separator = _learned_tokens(model["vocab"], document["added_tokens"])
+        told = (separator, document.get("post_processor") == ending(len(BYTES) + len(learned) + separator))
         if not model["merges"] and model.get("ignore_merges"):
-            return cls(learned, None, pattern)
+            return cls(learned, None, pattern, *told)
         merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]]
         pairs = [(to_bytes(left), to_bytes(right)) for left, right in merges]
         if [left + right for left, right in pairs] != learned:
             raise ValueError(f"{len(pairs)} merges that do not make the {len(learned)} tokens, one each and in order")
-        return cls(learned, pairs, pattern)
+        return cls(learned, pairs, pattern, *told)
 
 
 _ShapeErrors = (LookupError, TypeError, ValueError, AttributeError)
@@ -104,6 +112,19 @@ def pre_tokenizer(pattern: SplitPattern) -> dict[str, Any]:
     if pattern == GPT2:
         return byte_level(use_regex=True)
     return {"type": "Sequence", "pretokenizers": [split(pattern.expression), byte_level(use_regex=False)]}
+
+
+def ending(end_of_text: int) -> dict[str, Any]:
+    """The library's name for putting ``end_of_text``, which has this id, behind each text."""
+    end = {"SpecialToken": {"id": END_OF_TEXT, "type_id": 0}}
+    first, second = ({"Sequence": {"id": name, "type_id": 0}} for name in "AB")
+    tokens = {END_OF_TEXT: {"id": END_OF_TEXT, "ids": [end_of_text], "tokens": [END_OF_TEXT]}}
+    return {
+        "type": "TemplateProcessing",
+        "single": [first, end],
+        "pair": [first, end, second, end],
+        "special_tokens": tokens,
+    }
 
 
 def split(expression: str) -> dict[str, Any]:
@@ -134,13 +155,15 @@ def _pattern_of(pre_tokenizer_json: dict[str, Any]) -> SplitPattern:
     raise ValueError(f"a split pattern that is not GPT-2's or Llama 3's: {str(pre_tokenizer_json)[:300]}")
 
 
-def _learned_tokens(vocabulary: dict[str, int], added: list[dict[str, Any]]) -> list[bytes]:
-    """The tokens after the bytes, once it is sure that the ids are 0, 1, 2, … with end of text as the last."""
-    ids = {token: token_id for token, token_id in vocabulary.items() if token != END_OF_TEXT}
+def _learned_tokens(vocabulary: dict[str, int], added: list[dict[str, Any]]) -> tuple[list[bytes], bool]:
+    """The tokens after the bytes, and whether a separator follows them, once it is sure that the ids are as ours."""
+    special = [(token["content"], token["id"]) for token in added]
+    names = {name for name, _ in special}
+    ids = {token: token_id for token, token_id in vocabulary.items() if token not in names}
     tokens = [to_bytes(token) for token in sorted(ids, key=ids.__getitem__)]
     if sorted(ids.values()) != list(range(len(ids))) or tokens[: len(BYTES)] != BYTES:
         raise ValueError("token ids that are not 0, 1, 2, …, beginning with the 256 bytes in GPT-2's order")
-    special = [(token["content"], token["id"]) for token in added]
-    if special != [(END_OF_TEXT, len(tokens))]:
+    separator = special[:-1] == [(SEPARATOR, len(tokens))]
+    if special != [(SEPARATOR, len(tokens))] * separator + [(END_OF_TEXT, len(tokens) + separator)]:
         raise ValueError(f"added tokens {special[:9]} instead of {END_OF_TEXT} alone, as the last")
-    return tokens[len(BYTES) :]
+    return tokens[len(BYTES) :], separator

@@ -10,22 +10,28 @@ from typing import ClassVar
 from everysum.errors import InputError, UsageError
 from everysum.tokenizers.byte_characters import BYTES
 from everysum.tokenizers.patterns import SplitPattern
-from everysum.tokenizers.tokenizer import END_OF_TEXT
+from everysum.tokenizers.tokenizer import END_OF_TEXT, SEPARATOR
 from everysum.tokenizers.tokenizer_json import TokenizerJson
 
 SMALLEST_VOCABULARY = len(BYTES) + 1
 
 
 class Vocabulary(ABC):
-    """A tokenizer's table of tokens: the 256 bytes, then the learned tokens, ``end_of_text`` last."""
+    """A tokenizer's table of tokens: the 256 bytes, then the learned tokens, ``end_of_text`` last.
+
+    With ``add_separator`` the token before the last is `SEPARATOR`. ``ends_texts`` is what is written into files for
+    other programs: whether they are to put ``end_of_text`` behind each text, as an encoder-decoder wants its sources.
+    """
 
     kind: ClassVar[str]
     before: tuple[int, ...] = ()
     drops_first_space = False
+    ends_texts = False
 
     def __init__(self, learned: Iterable[bytes], pattern: SplitPattern) -> None:
         self.pattern = pattern
         self._tokens = [*BYTES, *learned, b""]
+        self._specials = [END_OF_TEXT]
 
     @property
     def vocabulary_size(self) -> int:
@@ -41,16 +47,23 @@ class Vocabulary(ABC):
 
     @property
     def special_tokens(self) -> Mapping[str, int]:
-        return {END_OF_TEXT: self.end_of_text}
+        first = len(self._tokens) - len(self._specials)
+        return {name: token_id for token_id, name in enumerate(self._specials, first)}
+
+    def add_separator(self) -> None:
+        """Have a `SEPARATOR` too, with the id that ``end_of_text`` has had, which moves up."""
+        if SEPARATOR not in self._specials:
+            self._specials.insert(0, SEPARATOR)
+            self._tokens.append(b"")
 
     @property
     def learned(self) -> Sequence[bytes]:
         """The tokens beside the 256 bytes, in the order of their ids, from 256 on."""
-        return self._tokens[len(BYTES) : -1]
+        return self._tokens[len(BYTES) : -len(self._specials)]
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
-        """The token ids of a text; never ``end_of_text``."""
+        """The token ids of a text; never a special token."""
 
     def encode_parts(self, parts: Iterable[str | int]) -> list[int]:
         ids: list[int] = []
@@ -69,7 +82,8 @@ class Vocabulary(ABC):
         return b"".join(map(self.token_bytes, token_ids)).decode("utf-8", errors="replace")
 
     def save(self, folder: Path) -> None:
-        TokenizerJson(self.learned, self._pairs(), self.pattern).write(folder)
+        saved = TokenizerJson(self.learned, self._pairs(), self.pattern, SEPARATOR in self._specials, self.ends_texts)
+        saved.write(folder)
 
     def _pairs(self) -> list[tuple[bytes, bytes]] | None:
         """The two tokens that each learned token was merged from; None where tokens are whole pieces."""

@@ -21,6 +21,7 @@ from everysum.layers.attention import Attention
 from everysum.layers.layer import parameter_count
 from everysum.memory import refuse_too_large
 from everysum.models.network import Network
+from everysum.models.transformer import Transformer
 from everysum.pretrained.folder import (
     CONFIGURATION,
     LARGEST_CONFIGURATION,
@@ -141,7 +142,14 @@ def with_base(wishes: Mapping[str, Any], model: Path | str | None) -> dict[str, 
     tokenizer = load_tokenizer(folder)
     configuration = configuration_in(folder, tokenizer)
     network = wished_network(wishes, model)
-    longest = network_of(configuration, str(model)).context_length
+    laid_out = network_of(configuration, str(model))
+    if isinstance(laid_out, Transformer) or wishes.get("text", {}).get("target_paths"):
+        raise UsageError(
+            "only language models are gone on from, with plain text",
+            wanted="everysum train TEXT --from MODEL",
+            came=f"{model}, a translator" if isinstance(laid_out, Transformer) else f"sentence pairs for {model}",
+        )
+    longest = laid_out.context_length
     if network.get("context_length", 1) > longest:
         raise UsageError(
             f"{model} cannot see {network['context_length']} tokens at once",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from everysum.data.batches import Batch, Batches
+from everysum.data.batches import TrainingBatch
 from everysum.layers.dropout import seed_dropout
 from everysum.models.network import Network
 from everysum.parallel import Team, use_cores
@@ -16,7 +17,13 @@ from everysum.training.loss import mean_loss
 from everysum.training.optimizers import optimizers_for, set_rate
 from everysum.training.precision import WorkingCopy
 from everysum.training.recipe import Recipe
-from everysum.training.schedule import rate_at
+from everysum.training.schedule import SCHEDULES
+
+
+class Batches(Protocol):
+    """What is learned from at each step, a pure function of the step."""
+
+    def at(self, step: int, accumulation_index: int = 0, /) -> TrainingBatch: ...
 
 
 class Trainer:
@@ -52,7 +59,7 @@ class Trainer:
         if not torch.isfinite(length + loss):
             raise NotFinite(step, loss, float(length))
         schedule = self.recipe.schedule
-        share = rate_at(
+        share = SCHEDULES[schedule.shape](
             step,
             schedule.steps,
             warmup_share=schedule.warmup_share,
@@ -75,29 +82,25 @@ class Trainer:
                 copy.hand_over_gradients()
         return loss
 
-    def learn(self, step: int, part: int, share: tuple[int, Batch]) -> float:
+    def learn(self, step: int, part: int, share: tuple[int, TrainingBatch]) -> float:
         """One worker's share: forward and back through its rows; returns its part of the mean loss."""
         worker, batch = share
-        network, shares = self.copies[worker].network, len(self.copies)
+        network = self.copies[worker].network
         network.train()
         seed_dropout(network, f"{self.recipe.seed}/{step}/{part}/{worker}")
-        hidden = self.forwards[worker](batch.inputs, batch.visible)
-        loss = mean_loss(hidden, network.head_weight, batch.targets) / shares
+        hidden = self.forwards[worker](*batch.given)
+        smoothing = self.recipe.optimizer.label_smoothing
+        loss = mean_loss(hidden, network.head_weight, batch.targets, batch.scored, smoothing) / batch.divisor
         (loss / self.recipe.schedule.accumulation).backward()  # type: ignore[no-untyped-call]
         return loss.item()
 
-    def shares_of(self, step: int, part: int) -> list[Batch]:
+    def shares_of(self, step: int, part: int) -> Sequence[TrainingBatch]:
         """One part of a step's batch, its rows dealt out to the workers."""
-        batch, workers = self.batch_at(step, part), len(self.copies)
-        visible = [None] * workers if batch.visible is None else batch.visible.chunk(workers)
-        rows = zip(batch.inputs.chunk(workers), batch.targets.chunk(workers), visible, strict=True)
-        return [Batch(*row) for row in rows]
+        return self.batch_at(step, part).shares(len(self.copies))
 
-    def batch_at(self, step: int, part: int) -> Batch:
+    def batch_at(self, step: int, part: int) -> TrainingBatch:
         """One part of a step's batch, on the recipe's device."""
-        batch, device = self.batches.at(step, part), self.recipe.engine.device
-        visible = None if batch.visible is None else batch.visible.to(device)
-        return Batch(batch.inputs.to(device), batch.targets.to(device), visible)
+        return self.batches.at(step, part).to(self.recipe.engine.device)
 
     def refresh(self) -> None:
         """Give the working copies the present weights."""

@@ -19,7 +19,7 @@ from everysum import machine
 from everysum.data.token_files import TokenFiles
 from everysum.layers.attention import ENGINES
 from everysum.models.network import head_size_of
-from everysum.training import base
+from everysum.training import base, pair_plan
 from everysum.training.loop import Trainer
 from everysum.training.recipe import PublishedChoice, Recipe, merged, validated
 
@@ -56,6 +56,8 @@ class Situation:
     train_bytes: int
     seconds: float
     device: str
+    pairs: bool = False
+    """Whether the text is pairs of sentences, both sides counted in its bytes."""
 
 
 @dataclass(frozen=True)
@@ -144,36 +146,23 @@ def draft(situation: Situation, wishes: Mapping[str, Any]) -> Recipe:
     speeds = machine.matrix_speeds(situation.device)
     # about half of the speed of bare matrix products is reached, the rest goes into everything between them
     operations = max(1.0, situation.seconds) * 0.5e9 * max(speeds.float32, speeds.bfloat16)
-    sizes = chosen_sizes(situation.train_bytes, operations)
     wished = wishes.get("network", {})
-    width = count_in(wished, "width", sizes.width)
-    heads = count_in(wished, "heads", chosen_heads(width, sizes.head_size))
-    context_length = count_in(wished, "context_length", sizes.context_length)
-    network: dict[str, Any] = {
-        "kind": wished.get("kind", "llama"),
-        "width": width,
-        "layers": sizes.layers,
-        "heads": heads,
-        "context_length": context_length,
-        "dropout": chosen_dropout(sizes.epochs),
-    }
-    if network["kind"] == "gpt":
-        network |= {"inner_width": 4 * width}
+    if situation.pairs:
+        chosen = pair_plan.chosen_values(situation.train_bytes, operations, wished)
     else:
-        inner_width = max(32, round(width * 8 / 3 / 32) * 32)
-        head_size = wished.get("head_size") or head_size_of(width, heads)
-        network |= {"key_value_heads": heads, "head_size": head_size, "inner_width": inner_width}
+        chosen = text_values(chosen_sizes(situation.train_bytes, operations), wished)
     values = {
         "text": {"paths": []},
-        "tokenizer": {"vocabulary_size": sizes.vocabulary_size},
-        "network": network,
-        "optimizer": {"matrix_rate": 0.02, "embedding_rate": 0.01, "head_rate": 0.005, "vector_rate": 0.01},
-        "schedule": {
-            "steps": 1,
-            "batch_size": max(1, sizes.batch_tokens // context_length),
-            "evaluate_every": 1,
-            "sample_every": 1,
+        **chosen,
+        "network": with_blocks(chosen["network"], wished),
+        "optimizer": {
+            "matrix_rate": 0.02,
+            "embedding_rate": 0.01,
+            "head_rate": 0.005,
+            "vector_rate": 0.01,
+            **chosen.get("optimizer", {}),
         },
+        "schedule": {"steps": 1, "evaluate_every": 1, "sample_every": 1, **chosen["schedule"]},
         "engine": {
             "device": situation.device,
             "dtype": speeds.faster if situation.device != "mps" else "float32",
@@ -188,6 +177,34 @@ def draft(situation: Situation, wishes: Mapping[str, Any]) -> Recipe:
     return validated(merged(recipe.model_dump(), {"engine": {"workers": chosen_workers(recipe)}}))
 
 
+def text_values(sizes: Sizes, wished: Mapping[str, Any]) -> dict[str, Any]:
+    """What is chosen for a run on texts where nothing is wished."""
+    width = count_in(wished, "width", sizes.width)
+    context_length = count_in(wished, "context_length", sizes.context_length)
+    return {
+        "tokenizer": {"vocabulary_size": sizes.vocabulary_size},
+        "network": {
+            "kind": wished.get("kind", "llama"),
+            "width": width,
+            "layers": sizes.layers,
+            "heads": count_in(wished, "heads", chosen_heads(width, sizes.head_size)),
+            "context_length": context_length,
+            "dropout": chosen_dropout(sizes.epochs),
+        },
+        "schedule": {"batch_size": max(1, sizes.batch_tokens // context_length)},
+    }
+
+
+def with_blocks(network: Mapping[str, Any], wished: Mapping[str, Any]) -> dict[str, Any]:
+    """A network's choices, with those that follow from its width and its kind."""
+    kind, width, heads = network["kind"], network["width"], network["heads"]
+    if kind == "llama":
+        inner_width = max(32, round(width * 8 / 3 / 32) * 32)
+        head_size = wished.get("head_size") or head_size_of(width, heads)
+        return {**network, "key_value_heads": heads, "head_size": head_size, "inner_width": inner_width}
+    return {**network, "inner_width": 4 * width}
+
+
 def chosen_workers(recipe: Recipe) -> int:
     """As many as share a batch's windows evenly, up to the threads and to where adding up gradients begins to cost."""
     if recipe.engine.device != "cpu" or recipe.engine.compiled:
@@ -200,12 +217,14 @@ def chosen_workers(recipe: Recipe) -> int:
 def faster_attention(recipe: Recipe) -> str:
     """Which engine computes attention and its gradient faster at the shapes of this recipe."""
     network, engine = recipe.network, recipe.engine
-    rows = recipe.schedule.batch_size // recipe.schedule.accumulation
+    rows, length = recipe.schedule.batch_size // recipe.schedule.accumulation, network.context_length
+    if recipe.text.target_paths:
+        rows, length = max(1, rows // (2 * pair_plan.USUAL_LENGTH)), pair_plan.USUAL_LENGTH
     if isinstance(network, PublishedChoice):
         heads, head_size = base.heads_of(network)
     else:
         heads, head_size = network.heads, getattr(network, "head_size", network.width // network.heads)
-    shape = (rows, heads, network.context_length, head_size)
+    shape = (rows, heads, length, head_size)
 
     dtype = getattr(torch, engine.dtype)
     query, key, value = (torch.randn(shape, device=engine.device, dtype=dtype).requires_grad_() for _ in range(3))
@@ -223,6 +242,8 @@ def faster_attention(recipe: Recipe) -> str:
 
 def may_pay_to_compile(recipe: Recipe, seconds_left: float) -> bool:
     """Whether to try: compiling takes tens of seconds on a CPU and has to be won back by faster steps."""
+    if recipe.text.target_paths:
+        return False  # batches of pairs come in many shapes, and each would be compiled anew
     can = recipe.engine.device == "cuda" or (recipe.engine.device == "cpu" and machine.cpp_compiler() is not None)
     return can and seconds_left >= WORTH_COMPILING_SECONDS
 
@@ -245,7 +266,7 @@ def seconds_per_step(trainer: Trainer, budget: float) -> float:
 def with_steps(recipe: Recipe, wishes: Mapping[str, Any], steps: int) -> Recipe:
     """The recipe with this many steps and what depends on them, unless wished otherwise."""
     steps = wishes.get("schedule", {}).get("steps", steps)
-    batch_tokens = recipe.schedule.batch_size * recipe.network.context_length
+    batch_tokens = recipe.step_tokens
     chosen: dict[str, Any] = {
         "schedule": {
             "steps": steps,
@@ -261,7 +282,9 @@ def with_steps(recipe: Recipe, wishes: Mapping[str, Any], steps: int) -> Recipe:
 
 def most_epochs(recipe: Recipe) -> int:
     """How often this run's text is worth being seen."""
-    return MOST_EPOCHS if recipe.base is None else base.MOST_EPOCHS
+    if recipe.base is not None:
+        return base.MOST_EPOCHS
+    return pair_plan.MOST_EPOCHS if recipe.text.target_paths else MOST_EPOCHS
 
 
 def useful_steps(recipe: Recipe, tokens: TokenFiles) -> int:

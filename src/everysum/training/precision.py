@@ -37,7 +37,8 @@ class WorkingCopy:
     def hand_over_gradients(self) -> None:
         """Add what this copy has collected to the gradients of the originals, and let it collect anew."""
         for original, working in self.pairs:
-            assert working.grad is not None
+            if working.grad is None:  # there were fewer rows than workers
+                continue
             gradient = working.grad.to(original.dtype)
             original.grad = gradient if original.grad is None else original.grad.add_(gradient)
             working.grad = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from everysum.training.evaluation import Measurement
-    from everysum.training.recipe import Recipe
+    from everysum.training.recipe import Recipe, Task
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Result:
     held_out: Measurement | None
     verdict: str
     """Whether it over-fits, and what to try."""
+    task: Task = "text"
 
 
 class Progress:

@@ -33,10 +33,13 @@ class Section(BaseModel):
 
 
 class Text(Section):
-    """Which text is learned from and which is held out to measure on."""
+    """Which text is learned from and which is held out to measure on; with targets it is pairs of sentences."""
 
     paths: tuple[str, ...]
+    target_paths: tuple[str, ...] = ()
+    """Of sentence pairs: what the lines of `paths` are to become, line by line."""
     held_out_paths: tuple[str, ...] = ()
+    held_out_target_paths: tuple[str, ...] = ()
     held_out_share: Share = 0.1
     """The share of the text that is held out when no held-out text is given."""
     errors: Literal["strict", "replace"] = "strict"
@@ -108,6 +111,27 @@ class Base(Section):
     """Digest of its weights when the run began; beginning with others is refused."""
 
 
+class TransformerChoice(Section):
+    """The transformer of the paper: an encoder reads the source, a decoder writes the target."""
+
+    kind: Literal["transformer"] = "transformer"
+    width: Count
+    encoder_layers: Count
+    decoder_layers: Count
+    heads: Count
+    inner_width: Count
+    context_length: Count
+    """Pairs with a longer side are passed over."""
+    activation: Literal["relu", "gelu", "silu"] = "relu"
+    wiring: Literal["pre_norm", "post_norm"] = "pre_norm"
+    """pre_norm opens as Pegasus, post_norm (the paper's) as Marian."""
+    dropout: Share = 0.0
+    shared: bool = True
+    """One embedding for both sides; only post_norm can have two."""
+    tied: bool = True
+    """The target's embedding gives the logits too."""
+
+
 class Optimizer(Section):
     """Learning rates by the role of a parameter, and what the optimizers remember."""
 
@@ -124,6 +148,8 @@ class Optimizer(Section):
     """Muon's."""
     clip: Positive = 1.0
     """The whole gradient is scaled down to at most this length."""
+    label_smoothing: Share = 0.0
+    """How much of its certainty a prediction is asked to spread over the whole vocabulary."""
 
 
 class Schedule(Section):
@@ -131,9 +157,11 @@ class Schedule(Section):
 
     steps: Count
     batch_size: Count
-    """Windows of text in each step, in all."""
+    """How much each step learns from, in all: windows of text, or tokens of sentence pairs, both sides counted."""
     accumulation: Count = 1
-    """In how many parts a step's windows are computed, to save memory."""
+    """In how many parts a step's batch is computed, to save memory."""
+    shape: Literal["line", "inverse_square_root"] = "line"
+    """How the rate falls: in a line to its end, or as in the paper, with 1/√step from the warm-up on."""
     warmup_share: Share = 0.02
     decay_share: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
     """The last share of the steps, in which the rate falls in a line."""
@@ -160,7 +188,9 @@ class Engine(Section):
     compiled: bool = False
 
 
-NETWORK_KINDS = ("gpt", "llama", "published")
+NetworkChoice = GPTChoice | LlamaChoice | TransformerChoice | PublishedChoice
+NETWORK_KINDS = ("gpt", "llama", "transformer", "published")
+Task = Literal["text", "transformer", "separator"]
 
 
 class Recipe(Section):
@@ -174,11 +204,23 @@ class Recipe(Section):
     tokenizer: TokenizerChoice
     base: Base | None = None
     """The model that the run goes on from, if it does not begin with a new network."""
-    network: Annotated[GPTChoice | LlamaChoice | PublishedChoice, Field(discriminator="kind")]
+    network: Annotated[NetworkChoice, Field(discriminator="kind")]
     optimizer: Optimizer
     schedule: Schedule
     engine: Engine
     keep_checkpoints: Count = 2
+
+    @property
+    def task(self) -> Task:
+        """What is learned: to go on with a text; to translate, with an encoder-decoder, or behind a separator."""
+        if not self.text.target_paths:
+            return "text"
+        return "transformer" if isinstance(self.network, TransformerChoice) else "separator"
+
+    @property
+    def step_tokens(self) -> int:
+        """About how many tokens a step learns from."""
+        return self.schedule.batch_size * (1 if self.text.target_paths else self.network.context_length)
 
 
 def validated(values: Mapping[str, Any]) -> Recipe:
@@ -189,10 +231,13 @@ def validated(values: Mapping[str, Any]) -> Recipe:
         raise refusal(error.errors()[0]) from error
 
 
-def check_wishes(wishes: Mapping[str, Any]) -> None:
-    """Refuse what no recipe can say, before the rest is chosen around it."""
+def check_wishes(wishes: Mapping[str, Any], *, pairs: bool = False) -> None:
+    """Refuse what no recipe can say, before the rest is chosen around it; `pairs`: for pairs of sentences."""
+    text = wishes.get("text")
+    pairs = pairs or (isinstance(text, Mapping) and bool(text.get("target_paths")))
+    kind = "transformer" if pairs else "llama"
     try:
-        Recipe.model_validate(merged({"network": {"kind": "llama"}}, wishes))
+        Recipe.model_validate(merged({"network": {"kind": kind}}, wishes))
     except ValidationError as error:
         for problem in error.errors():
             if problem["type"] != "missing":
@@ -218,6 +263,8 @@ def refusal(problem: ErrorDetails) -> UsageError:
 def unknown_key(path: str, network: object = None) -> UsageError:
     """Say that no recipe has this key, and which one may have been meant."""
     known = sorted(set(keys_of(Recipe)))
+    if path.partition(".")[0] == "base" or path == "network.configuration":
+        return UsageError(f"{path} comes with the model that a run goes on from", advice="name that with --from MODEL")
     if path in known:
         return UsageError(f"a network of kind {network} has no {path.rpartition('.')[2]}", advice=f"leave {path} out")
     leaf = {key.rsplit(".", 1)[-1]: key for key in reversed(known)}
@@ -231,11 +278,12 @@ def unknown_key(path: str, network: object = None) -> UsageError:
 
 
 def keys_of(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Every key that `--set` may name: dotted, down to single values."""
+    """Every key that `--set` may name: dotted, down to single values; those that come with a model it may not."""
     for name, field in section.model_fields.items():
         choices = sections_of(field)
         for choice in choices:
-            yield from keys_of(choice, f"{prefix}{name}.")
+            if choice not in (Base, PublishedChoice):
+                yield from keys_of(choice, f"{prefix}{name}.")
         if not choices:
             yield prefix + name
 

@@ -18,15 +18,13 @@ from torch import Tensor
 from everysum import machine
 from everysum.errors import Interrupted, ModelFolderError, TrainingError
 from everysum.files import commit_folder, remove, sweep_temporary, write_json
-from everysum.generation.generate import generate
-from everysum.generation.sampling import Sampling
 from everysum.layers.layer import parameter_count
 from everysum.parallel import cores_restored
 from everysum.pretrained.folder import save_network
 from everysum.training.base import fill_from_base
 from everysum.training.build import build_network
 from everysum.training.checkpoint import Checkpoints, circumstances, load_checkpoint
-from everysum.training.evaluation import Measurement, evaluate_tokens, token_sizes
+from everysum.training.evaluation import Measurement
 from everysum.training.log import LOG, Log, read_log
 from everysum.training.loop import NotFinite, Trainer
 from everysum.training.loss import untrained_loss
@@ -38,7 +36,6 @@ from everysum.training.verdict import verdict
 CHECKPOINT_SECONDS = 20.0
 CHECKPOINT_SHARE = 0.05
 """A checkpoint is saved every so many seconds, or seldomer where saving would take more than this share of the time."""
-SAMPLE_TOKENS = 48
 
 
 def train(request: Request, progress: Progress) -> Result:
@@ -61,11 +58,10 @@ class Run:
     def __init__(self, prepared: Prepared, progress: Progress, began: float) -> None:
         self.began = began
         self.folder, self.recipe = prepared.folder, prepared.recipe
-        self.tokenizer, self.tokens, self.progress = prepared.tokenizer, prepared.tokens, progress
+        self.tokenizer, self.task, self.progress = prepared.tokenizer, prepared.task, progress
         machine.keep_freed_memory()
         network = build_network(self.recipe, self.tokenizer.vocabulary_size)
-        self.trainer = Trainer(network, self.recipe, prepared.batches())
-        self.sizes = token_sizes(self.tokenizer)
+        self.trainer = Trainer(network, self.recipe, self.task.batches(self.recipe))
         self.checkpoints = Checkpoints(self.folder / "checkpoints", self.recipe.keep_checkpoints)
         self.losses: list[float] = []
         self.held_out: list[Measurement] = []
@@ -103,8 +99,8 @@ class Run:
         self.log.write(step=done, loss=loss)
         seconds = time.monotonic() - began
         pace = seconds / (done - first)
-        positions = schedule.batch_size * self.recipe.network.context_length
-        self.progress.stepped(StepLine(done, schedule.steps, loss, positions / pace, pace * (schedule.steps - done)))
+        speed, left = self.recipe.step_tokens / pace, pace * (schedule.steps - done)
+        self.progress.stepped(StepLine(done, schedule.steps, loss, speed, left))
         if done < schedule.steps:
             if done % schedule.evaluate_every == 0:
                 self.measure(done, most=schedule.evaluate_tokens)
@@ -117,12 +113,9 @@ class Run:
 
     def measure(self, step: int, *, most: int | None = None) -> None:
         """The loss on held-out text, on all of it or a quick look."""
-        if len(self.tokens.held_out) < 2:
+        measured = self.task.measure(self.trainer.working, most=most, team=self.trainer.team)
+        if measured is None:
             return
-        network, stride = self.trainer.working, self.recipe.network.context_length if most else None
-        measured = evaluate_tokens(
-            network, self.tokens.held_out, self.sizes, stride=stride, most=most, team=self.trainer.team
-        )
         if not math.isfinite(measured.loss):
             self.give_up(NotFinite(step, measured.loss, math.nan))
         self.held_out.append(measured)
@@ -130,16 +123,11 @@ class Run:
         self.progress.evaluated(step, measured)
 
     def sample(self, step: int) -> None:
-        """A little of the model's own text, from the start of a text."""
-        network = self.trainer.working.eval()
-        prompt = [self.tokenizer.end_of_text]
-        count = min(SAMPLE_TOKENS, network.context_length - 1)
-        sampling = Sampling(temperature=0.8, top_k=50)
+        """A little of what the network can do by now."""
         try:
-            made = generate(network, [prompt], tokens=count, sampling=sampling, seed=self.recipe.seed)
+            text = self.task.sample(self.trainer.working.eval(), step, self.recipe.seed)
         except ModelFolderError:
             self.give_up(NotFinite(step, math.nan, math.nan))
-        text = self.tokenizer.decode(made[0].token_ids)
         self.log.write(step=step, sample=text)
         self.progress.sampled(step, text)
 
@@ -198,10 +186,7 @@ class Run:
     def facts(self, first_step: int) -> Facts:
         return Facts(
             parameters=parameter_count(self.trainer.network),
-            train_tokens=len(self.tokens.train),
-            train_bytes=self.tokens.train.byte_count,
-            train_documents=self.tokens.train.document_count,
-            held_out_tokens=len(self.tokens.held_out),
+            **vars(self.task.amounts),
             vocabulary_size=self.tokenizer.vocabulary_size,
             untrained_loss=untrained_loss(self.tokenizer.vocabulary_size),
             first_step=first_step,
@@ -229,7 +214,8 @@ class Run:
         looks = [look.loss for look in self.held_out[:-1] if look.tokens == self.held_out[0].tokens]
         untrained = untrained_loss(self.tokenizer.vocabulary_size)
         said = verdict(train_loss, looks, held_out.loss if held_out else None, untrained)
-        result = Result(self.folder, steps, time.monotonic() - self.began, train_loss, held_out, said)
+        seconds = time.monotonic() - self.began
+        result = Result(self.folder, steps, seconds, train_loss, held_out, said, self.recipe.task)
         self.progress.finished(result)
         return result
 
@@ -248,8 +234,8 @@ class Run:
         with commit_folder(place) as temporary:
             tensors: dict[str, Tensor] = {}
             for part in range(self.recipe.schedule.accumulation):
-                batch = self.trainer.batch_at(problem.step, part)
-                tensors |= {f"inputs.{part}": batch.inputs, f"targets.{part}": batch.targets}
+                batch = self.trainer.batch_at(problem.step, part).tensors()
+                tensors |= {f"{name}.{part}": tensor for name, tensor in batch.items()}
             save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary / "batch.safetensors")
             write_json(temporary / "problem.json", {"problem": str(problem), "step": problem.step + 1})
         if all(bool(parameter.isfinite().all()) for parameter in self.trainer.parameters):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 
 def rate_at(
     step: int, steps: int, *, warmup_share: float = 0.02, decay_share: float = 1.0, final_rate: float = 0.0
@@ -15,3 +18,19 @@ def rate_at(
     rising = (step + 1) / warmup if step + 1 < warmup else 1.0
     left = (steps - step) / decay if decay and steps - step < decay else 1.0
     return min(rising, final_rate + (1.0 - final_rate) * left)
+
+
+def inverse_square_root_at(
+    step: int, steps: int, *, warmup_share: float = 0.02, decay_share: float = 1.0, final_rate: float = 0.0
+) -> float:
+    """The paper's schedule ("Attention is all you need", section 5.3): up in a line, then down as 1/√step.
+
+    The full rate is reached at the end of the warm-up. The fall never ends, so that how many steps there are does not
+    matter but for the warm-up; `decay_share` and `final_rate` have no meaning here.
+    """
+    warmup = max(1.0, warmup_share * steps)
+    return min((step + 1) / warmup, math.sqrt(warmup / (step + 1)))
+
+
+Schedule = Callable[..., float]
+SCHEDULES: dict[str, Schedule] = {"line": rate_at, "inverse_square_root": inverse_square_root_at}

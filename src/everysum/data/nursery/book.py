@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from everysum.data.nursery.grammar import Chances
+from everysum.data.grammars import Chances
 from everysum.data.nursery.tables import read_grammar, read_plots
 
 SEED = 1

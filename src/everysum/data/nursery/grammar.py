@@ -10,33 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from random import Random
-from typing import TypeVar
 
-Item = TypeVar("Item")
+from everysum.data.grammars import Chances
+
 Slots = Mapping[str, "Word"]
 
 INNERMOST_CHOICE = re.compile(r"\[([^\[\]]*)\]")
 MARK = re.compile(r"<([\w -]+)>|\{([\w.]+)\}")
 PARAGRAPH = "\n\n"
-
-
-class Chances:
-    """Random choices that stay the same in every Python version: all of them come from `Random.random`."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = Random(seed)
-
-    def below(self, limit: int) -> int:
-        return int(self._random.random() * limit)
-
-    def one(self, options: Sequence[Item]) -> Item:
-        return options[self.below(len(options))]
-
-    def some(self, options: Sequence[Item], count: int) -> list[Item]:
-        """`count` different options, in random order."""
-        rest = list(options)
-        return [rest.pop(self.below(len(rest))) for _ in range(count)]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from everysum.data.grammars import grammar_blocks, grammar_lines, grammar_lists
 from everysum.data.nursery.grammar import PARAGRAPH, Grammar, Plot, Step, Word
 
 FOLDER = Path(__file__).parent / "grammar"
@@ -27,25 +28,17 @@ def read_grammar() -> Grammar:
 
 def read_plots(names: Iterable[str], joint: str = " ") -> list[Plot]:
     """The plots in these files, in order; `joint` comes between two steps."""
-    return [_plot(block, joint) for name in names for block in _blocks(name)]
+    return [_plot(block, joint) for name in names for block in grammar_blocks(FOLDER / f"{name}.txt")]
 
 
 def _lines(name: str) -> list[str]:
-    text = (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    return lines[1:]  # the empty line that ends the comment
+    return grammar_lines(FOLDER / f"{name}.txt")
 
 
 def _lists(name: str) -> Iterator[tuple[str, list[str]]]:
-    """A name on a line of its own, then a line for each member, which begins with |."""
-    title, members = "", list[str]()
-    for line in [*_lines(name), "end"]:
-        if line.startswith("|"):
-            members.append(line[1:].strip().replace(LINE_BREAK, "\n"))
-        elif line:
-            if title:
-                yield title, members
-            title, members = line, []
+    """The lists of a file; a mark in them stands for a new line."""
+    for title, members in grammar_lists(FOLDER / f"{name}.txt"):
+        yield title, [member.replace(LINE_BREAK, "\n") for member in members]
 
 
 def _word(line: str) -> Word:
@@ -68,11 +61,6 @@ def _character(line: str) -> tuple[Word, list[str]]:
     forms = {"name": name, "call": short, "full": full, "kind": kind, "lives": lives, "went": went}
     pronouns = dict(zip(("he", "him", "his", "himself"), PRONOUNS[pronoun], strict=True))
     return Word(mention, forms | pronouns | {"likes": likes, "says": says}), memberships.split()
-
-
-def _blocks(name: str) -> list[list[str]]:
-    text = "\n".join(_lines(name)).strip()
-    return [block.strip().splitlines() for block in text.removeprefix("== ").split("\n== ")]
 
 
 def _plot(block: list[str], joint: str) -> Plot:

@@ -1,0 +1,147 @@
+"""Translators in Helsinki-NLP's layout: text in, text out, as transformers translates with the same folder."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from opus_mt import opus_mt_folder
+from safetensors.torch import load_file
+from small_networks import assert_same
+
+from everysum.errors import UsageError
+from everysum.generation.beam_search import Search
+from everysum.layers.positions import sines_and_cosines
+from everysum.model import Model, load
+from everysum.models.transformer import Transformer
+from everysum.training.base import with_base
+
+SENTENCES = [
+    "A man sleeps.",
+    ">>deu<< Two dogs run on the beach.",
+    "it's naïve",
+    "A",
+    "The girl in the red dress is singing",
+]
+LONGEST = 20
+
+
+def with_exact_positions(model: Any) -> Any:
+    """The model with sines and cosines in float64; transformers makes them in float32, also where it reads a file."""
+    waves = sines_and_cosines(64, 32)
+    for side in (model.model.encoder, model.model.decoder):
+        side.embed_positions.weight.data = torch.cat([waves[:, 0::2], waves[:, 1::2]], dim=1)
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def folder(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights in every part; padding is a token of its own, as in all published ones, and the likeliest one."""
+    from transformers import MarianConfig, MarianMTModel
+
+    place = opus_mt_folder(test_data / "parallel" / "multi30k", tmp_path_factory.mktemp("opus-mt"))
+    vocabulary = json.loads((place / "vocab.json").read_text())
+    padding = vocabulary["<pad>"]
+    torch.manual_seed(4)
+    sizes = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "max_position_embeddings": 64}
+    sizes |= {f"{side}_attention_heads": 4 for side in ("encoder", "decoder")}
+    sizes |= {f"{side}_ffn_dim": 48 for side in ("encoder", "decoder")}
+    model = MarianMTModel(
+        MarianConfig(
+            vocab_size=len(vocabulary),
+            decoder_vocab_size=len(vocabulary),
+            **sizes,
+            activation_function="swish",
+            scale_embedding=True,
+            pad_token_id=padding,
+            eos_token_id=0,
+            decoder_start_token_id=padding,
+            forced_eos_token_id=None,
+        )
+    ).double()
+    positions = {id(model.get_parameter(f"model.{side}.embed_positions.weight")) for side in ("encoder", "decoder")}
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if id(parameter) not in positions:
+                parameter.add_(torch.randn_like(parameter), alpha=0.3)
+        model.final_logits_bias.copy_(torch.randn_like(model.final_logits_bias))
+        model.final_logits_bias[0, padding] = 20.0
+    with_exact_positions(model).save_pretrained(place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def theirs(folder: Path) -> tuple[Any, Any]:
+    from transformers import AutoModelForSeq2SeqLM, MarianTokenizer
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it recommends a library that it does not use for this
+        tokenizer = MarianTokenizer.from_pretrained(folder)
+    return with_exact_positions(AutoModelForSeq2SeqLM.from_pretrained(folder, dtype=torch.float64)), tokenizer
+
+
+@pytest.fixture(scope="module")
+def ours(folder: Path) -> Model:
+    return load(folder, device="cpu")
+
+
+def test_the_layout_is_helsinkis(folder: Path, ours: Model) -> None:
+    names = {path.name for path in folder.iterdir()}
+    assert {"source.spm", "target.spm", "vocab.json", "config.json", "model.safetensors"} <= names
+    assert isinstance(ours.network, Transformer)
+    assert ours.is_translator
+    assert "final_logits_bias" in load_file(folder / "model.safetensors")
+
+
+def test_logits_are_those_of_transformers(ours: Model, theirs: tuple[Any, Any]) -> None:
+    model, _ = theirs
+    generator = torch.Generator().manual_seed(1)
+    source, target = (torch.randint(model.config.vocab_size, (3, 9), generator=generator) for _ in range(2))
+    network = ours.network
+    assert isinstance(network, Transformer)
+    with torch.no_grad():
+        expected = model(input_ids=source, decoder_input_ids=target).logits
+        found = network.head(network.decode(target, network.remember(network.encode(source))))
+    assert_same(found, expected, 1e-9)
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+def test_translations_are_those_of_transformers_and_padding_is_never_written(
+    beams: int, ours: Model, theirs: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What published generation_config.json files say: start behind the padding, and never write it."""
+    from everysum.generation.translation import Translator
+
+    model, tokenizer = theirs
+    inputs = tokenizer(SENTENCES, return_tensors="pt", padding=True)
+    made = model.generate(
+        **inputs, num_beams=beams, do_sample=False, max_new_tokens=LONGEST, bad_words_ids=[[tokenizer.pad_token_id]]
+    )
+    expected = tokenizer.decode(made, skip_special_tokens=True)
+    expected = [text.strip() for text in (expected if isinstance(expected, list) else tokenizer.batch_decode(made))]
+    monkeypatch.setattr(Translator, "longest", lambda self, source: LONGEST)
+    found = ours.translate_batch(SENTENCES, search=Search(beams))
+    assert [rows[0].text for rows in found] == expected
+    assert len(set(expected)) > 2
+    assert ours.tokenizer.padding not in {token for rows in found for token in rows[0].token_ids}
+
+
+def test_a_folder_saved_again_translates_the_same(ours: Model, tmp_path: Path) -> None:
+    ours.save(tmp_path)
+    configuration = json.loads((tmp_path / "config.json").read_text())
+    padding = ours.tokenizer.padding
+    assert (configuration["decoder_start_token_id"], configuration["pad_token_id"]) == (padding, padding)
+    assert configuration["eos_token_id"] == 0
+    again = load(tmp_path, device="cpu")
+    assert [rows[0] for rows in again.translate_batch(SENTENCES)] == [
+        rows[0] for rows in ours.translate_batch(SENTENCES)
+    ]
+
+
+def test_a_translator_is_not_gone_on_from(folder: Path) -> None:
+    with pytest.raises(UsageError, match="only language models are gone on from, with plain text"):
+        with_base({"text": {}}, folder)
