@@ -45,7 +45,11 @@ RECIPES: dict[str, tuple[str, Mapping[str, Any]]] = {
     ),
     "tiny-translator": (
         "the transformer on German and English of our own that ships with everysum; needs no file",
-        {"network": {"kind": "transformer"}, "minutes": 2.0},
+        {
+            "network": {"kind": "transformer", "width": 128, "heads": 4, "dropout": 0.1},
+            "schedule": {"batch_size": 2048},
+            "minutes": 2.0,
+        },
     ),
 }
 """Name: (what it is, its wishes)."""
