@@ -9,7 +9,8 @@ import pytest
 from tiny import Listener, quietly, tiny, write_text
 
 from everysum.errors import EverysumError, InputError, MachineError, UsageError
-from everysum.training.prepare import Request, cache_folder, prepare, read_run_recipe
+from everysum.training.material import cache_folder
+from everysum.training.prepare import Request, prepare, read_run_recipe
 from everysum.training.recipe import merged, overrides_from
 
 REFUSALS = [

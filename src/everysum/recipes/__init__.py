@@ -10,7 +10,7 @@ from typing import Any
 from everysum.data.tiny_translator import sentence_pairs
 from everysum.errors import UsageError
 from everysum.files import make_folder, write_atomically
-from everysum.training.prepare import TINY_TRANSLATOR_FILES
+from everysum.training.material import TINY_TRANSLATOR_FILES
 from everysum.training.recipe import read_recipe
 
 RECIPES: dict[str, tuple[str, Mapping[str, Any]]] = {
