@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 from tiny import Listener, quietly, sentences, tiny, write_text
-
 from tiny_pairs import wishes_of, write_pairs
 
 import everysum as es
@@ -78,9 +77,7 @@ def test_transformers_cuts_text_into_the_same_tokens(named: tuple[str, Path]) ->
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("wiring", ["pre_norm", "post_norm"])
 @pytest.mark.parametrize("name", TRANSLATORS_OPENED_AS)
-def test_transformers_opens_a_translator_and_its_tokenizer_asks_as_ours(
-    name: str, wiring: str, tmp_path: Path
-) -> None:
+def test_transformers_opens_a_translator_and_its_tokenizer_asks_as_ours(name: str, wiring: str, tmp_path: Path) -> None:
     """What `AutoTokenizer` makes of several sentences goes straight into `generate`; encoder and decoder are ours."""
     transformers = pytest.importorskip("transformers")
     over = {"schedule": {"steps": 3, "batch_size": 400}, "network": {"wiring": wiring}, "engine": {"dtype": "float32"}}
