@@ -100,8 +100,8 @@ REFUSED_RECIPES = [
         2,
         lines(
             "there is no recipe 'defualt'",
-            wanted="one of default, llama, gpt, article, transformer, separator, tiny-translator, "
-            "or a recipe file such as runs/book/recipe.json",
+            wanted="one of default, llama, gpt, article, transformer, separator, tiny-translator, or a recipe file "
+            "such as runs/book/recipe.json",
             do="did you mean 'default'?",
         ),
     ),

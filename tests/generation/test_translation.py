@@ -11,6 +11,7 @@ from small_translators import TEXTS, translator, vocabulary
 from everysum.errors import InputError, ModelFolderError
 from everysum.generation.beam_search import Search
 from everysum.generation.translation import ROOM, Translator, batched, translate_texts
+from everysum.layers.dropout import Dropout
 from everysum.models.gpt import GPT
 from everysum.parallel import Team
 
@@ -77,6 +78,19 @@ def test_a_language_model_is_no_translator() -> None:
     with pytest.raises(ModelFolderError, match="this model goes on with a text, it does not translate") as refusal:
         Translator.of(GPT(**sizes), tokenizer)
     assert refusal.value.came == "a GPT without a separator in its vocabulary"
+
+
+def test_a_network_in_training_translates_without_dropout_whatever_the_workers() -> None:
+    network, tokenizer = translator("transformer")
+    ask, search = Translator.of(network, tokenizer), Search(2)
+    before = translate_texts(ask, tokenizer, TEXTS, search=search, team=Team(2))
+    for module in network.modules():
+        if isinstance(module, Dropout):
+            module.probability = 0.5
+    network.train()
+    again = translate_texts(ask, tokenizer, TEXTS, search=search, team=Team(2))
+    assert [[text.token_ids for text in row] for row in again] == [[text.token_ids for text in row] for row in before]
+    assert network.training
 
 
 def test_progress_counts_every_sentence_once() -> None:

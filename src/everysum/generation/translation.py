@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from everysum.errors import InputError, ModelFolderError
 from everysum.generation.beam_search import Hypothesis, Search, beam_search
 from everysum.generation.beams import Beams, CachedContinuations, CachedTranslations
+from everysum.generation.windows import evaluating
 from everysum.models.network import Network
 from everysum.models.transformer import Transformer
 from everysum.parallel import Team
@@ -152,13 +153,14 @@ def translate_texts(
     asked = [number for number, token_ids in enumerate(encoded) if token_ids]
     found = [[EMPTY] for _ in texts]
     done = len(texts) - len(asked)
-    for rows, batch in translator.translate(
-        [encoded[number] for number in asked], search=search, count=count, team=team
-    ):
-        for row, hypotheses in zip(rows, batch, strict=True):
-            found[asked[row]] = [as_text(hypothesis, tokenizer) for hypothesis in hypotheses]
-        done += len(rows)
-        progress(done)
+    sentences = [encoded[number] for number in asked]
+    # for all workers at once: none may switch dropout on again while another computes
+    with evaluating(translator.network):
+        for rows, batch in translator.translate(sentences, search=search, count=count, team=team):
+            for row, hypotheses in zip(rows, batch, strict=True):
+                found[asked[row]] = [as_text(hypothesis, tokenizer) for hypothesis in hypotheses]
+            done += len(rows)
+            progress(done)
     return found
 
 

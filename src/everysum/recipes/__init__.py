@@ -10,7 +10,7 @@ from typing import Any
 from everysum.data.tiny_translator import sentence_pairs
 from everysum.errors import UsageError
 from everysum.files import make_folder, write_atomically
-from everysum.training.prepare import TINY_TRANSLATOR_FILES
+from everysum.training.material import TINY_TRANSLATOR_FILES
 from everysum.training.recipe import read_recipe
 
 RECIPES: dict[str, tuple[str, Mapping[str, Any]]] = {
@@ -45,7 +45,11 @@ RECIPES: dict[str, tuple[str, Mapping[str, Any]]] = {
     ),
     "tiny-translator": (
         "the transformer on German and English of our own that ships with everysum; needs no file",
-        {"network": {"kind": "transformer"}, "minutes": 2.0},
+        {
+            "network": {"kind": "transformer", "width": 128, "heads": 4, "dropout": 0.1},
+            "schedule": {"batch_size": 2048},
+            "minutes": 2.0,
+        },
     ),
 }
 """Name: (what it is, its wishes)."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,30 +11,32 @@ from typing import Any
 import torch
 
 from everysum import machine
-from everysum.data.held_out import split_texts
-from everysum.data.pair_files import PairFiles, prepare_pairs
-from everysum.data.sentence_pairs import PairSurvey, Sides, find_sides, split_pairs, survey_pairs
-from everysum.data.text import TextSurvey, find_texts, survey
-from everysum.data.token_files import TokenFiles, prepare_tokens
+from everysum.data.pair_files import PairFiles
+from everysum.data.token_files import TokenFiles
 from everysum.errors import InputError, OutputError, TrainingError, UsageError
 from everysum.files import make_folder, sweep_temporary, write_json
 from everysum.parallel import use_cores
-from everysum.tokenizers import load_tokenizer, train_tokenizer
+from everysum.tokenizers import load_tokenizer
 from everysum.tokenizers.tokenizer import Tokenizer
 from everysum.training import plan
 from everysum.training.base import RECIPE, recipe_of_run, refuse_too_large_to_train, with_base
 from everysum.training.build import build_network, design
 from everysum.training.loop import Batches, NotFinite, Trainer
-from everysum.training.pair_task import PairTask
+from everysum.training.material import (
+    TINY_TRANSLATOR_FILES,
+    all_paths,
+    digest_of,
+    learned_tokenizer,
+    notes_of,
+    surveyed,
+    task_of,
+    token_files,
+    with_paths,
+)
 from everysum.training.progress import Progress
 from everysum.training.recipe import Recipe, check_wishes, merged, validated
 from everysum.training.task import Task
-from everysum.training.text_task import TextTask
 
-SIDES = ("paths", "target_paths", "held_out_paths", "held_out_target_paths")
-"""Where a recipe's text names files."""
-TINY_TRANSLATOR_FILES = ("training.de", "training.en", "held_out.de", "held_out.en")
-"""Pairs of our own, kept with the run that learns from them."""
 SHORTEST_TEXT = 1000
 """Bytes below which there is nothing to learn a language from."""
 MEASURING_SHARE = 0.03
@@ -89,7 +90,8 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     refuse_taken(request.out)
     minutes = request.minutes or request.wishes.get("minutes") or plan.DEFAULT_MINUTES
     progress.stage("reading the text")
-    wishes = with_base(with_texts(request), request.base)
+    sides = (request.texts, request.targets, request.held_out, request.held_out_targets)
+    wishes = with_base(with_paths(request.wishes, sides), request.base)
     size = surveyed(wishes["text"])
     refuse_short(size.bytes, wishes["text"]["paths"])
     for note in notes_of(size):
@@ -138,99 +140,6 @@ def reopened(folder: Path, progress: Progress) -> Prepared:
     machine.choose_device(recipe.engine.device)
     tokenizer = load_tokenizer(folder)
     return Prepared(folder, recipe, tokenizer, token_files(recipe, tokenizer))
-
-
-def with_texts(request: Request) -> dict[str, Any]:
-    """The wishes, with the paths of all texts spelled out; those of the request come before those of a recipe."""
-    said = request.wishes.get("text", {})
-    asked = (request.texts, request.targets, request.held_out, request.held_out_targets)
-    texts, targets, held_out, held_out_targets = (
-        find_texts(paths or [Path(path) for path in said.get(key, ())]) for paths, key in zip(asked, SIDES, strict=True)
-    )
-    if not texts:
-        raise UsageError("there is no text to train on", wanted="a file or folder, or - for standard input")
-    if held_out and bool(targets) != bool(held_out_targets):
-        raise UsageError("what is held out has to be of the same kind", wanted="texts with texts, pairs with pairs")
-    found = zip(SIDES, (texts, targets, held_out, held_out_targets), strict=True)
-    return merged(request.wishes, {"text": {key: [str(path.resolve()) for path in paths] for key, paths in found}})
-
-
-def all_paths(text: Mapping[str, Any]) -> list[Path]:
-    """Every file of a run's text."""
-    return [Path(path) for key in SIDES for path in text[key]]
-
-
-def surveyed(text: Mapping[str, Any]) -> TextSurvey | PairSurvey:
-    """What there is to train on."""
-    if text["target_paths"]:
-        return survey_pairs(sides_in(text))
-    return survey([Path(path) for path in text["paths"]], errors=text.get("errors", "strict"))
-
-
-def sides_in(text: Mapping[str, Any], held_out: bool = False) -> Sides:
-    """The two sides of the pairs to train on, or of those that are held out."""
-    prefix = "held_out_" if held_out else ""
-    sources, targets = ([Path(path) for path in text[prefix + key]] for key in ("paths", "target_paths"))
-    return find_sides(sources, targets, text.get("errors", "strict"))
-
-
-def notes_of(size: TextSurvey | PairSurvey) -> list[str]:
-    """What a person should know of a text before it is trained on."""
-    if isinstance(size, TextSurvey) or not size.empty:
-        return []
-    return [f"{size.empty:,} pairs with an empty side are passed over, the first of them in {size.first_empty}"]
-
-
-def digest_of(text: Mapping[str, Any]) -> str:
-    """What stands for all of a run's text, the held-out text included."""
-    return survey(all_paths(text), errors=text.get("errors", "strict")).sha256
-
-
-def learned_tokenizer(recipe: Recipe) -> Tokenizer:
-    """A tokenizer learned from the training part of the text alone; a joint one of both sides for pairs."""
-    choice, text = recipe.tokenizer, recipe.text
-    share = 0.0 if text.held_out_paths else text.held_out_share
-    texts: Iterable[str]
-    if text.target_paths:
-        texts = (f"{side}\n" for pair in split_pairs(sides_in(text.model_dump()), share)[0] for side in pair)
-    else:
-        training, _ = split_texts([Path(path) for path in text.paths], text.errors, share)
-        texts = (piece.text for piece in training)
-    separated = recipe.task == "separator"
-    tokenizer = train_tokenizer(choice.kind, texts, choice.vocabulary_size - separated, choice.pattern)
-    tokenizer.ends_texts = recipe.task == "transformer"
-    if separated:
-        tokenizer.add_separator()
-    return tokenizer
-
-
-def token_files(recipe: Recipe, tokenizer: Tokenizer) -> TokenFiles | PairFiles:
-    """The text as token files, made now or found in the cache."""
-    text, folder = recipe.text, cache_folder() / "tokens"
-    if text.target_paths:
-        values = text.model_dump()
-        held_out = sides_in(values, held_out=True) if text.held_out_paths else None
-        return prepare_pairs(sides_in(values), held_out, tokenizer, folder=folder, held_out_share=text.held_out_share)
-    return prepare_tokens(
-        [Path(path) for path in text.paths],
-        [Path(path) for path in text.held_out_paths] or None,
-        tokenizer,
-        folder=folder,
-        held_out_fraction=text.held_out_share,
-        errors=text.errors,
-    )
-
-
-def task_of(tokens: TokenFiles | PairFiles, tokenizer: Tokenizer) -> Task:
-    """What is to be learned from these files."""
-    return TextTask(tokens, tokenizer) if isinstance(tokens, TokenFiles) else PairTask(tokens, tokenizer)
-
-
-def cache_folder() -> Path:
-    """Where what can be made again is kept: $EVERYSUM_CACHE, or everysum's folder in the user's cache."""
-    if said := os.environ.get("EVERYSUM_CACHE"):
-        return Path(said)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "everysum"
 
 
 def fitted(recipe: Recipe, longest: int, wishes: Mapping[str, Any]) -> Recipe:
