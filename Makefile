@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 export EVERYSUM_TEST_DATA ?= $(abspath ../shared/data)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# one test file at a time on each core, and one thread in each: threads of two tests would wait for each other
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
 BENCHMARKS := start_up training_speed time_to_quality
 
 .DEFAULT_GOAL := help
@@ -19,10 +21,10 @@ demo: $(VENV)/.run  ## train on the text that ships with everysum for a minute a
 	$(BIN)/everysum train --demo --minutes 1.5 --out runs/demo
 
 test: $(VENV)/.dev  ## the tests, under four minutes on two cores
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: $(VENV)/.dev  ## the slow proofs too
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 check: $(VENV)/.dev  ## format, lint, types, import floors, and that the wheel works in a bare environment
 	$(BIN)/ruff format --check .
