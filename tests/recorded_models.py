@@ -8,6 +8,7 @@ from everysum.model import Model
 from everysum.models.gpt import GPT
 from everysum.models.llama import Llama
 from everysum.models.network import Network
+from everysum.models.transformer import Transformer
 from everysum.tokenizers.characters import CharacterTokenizer
 
 TOKENIZER = CharacterTokenizer(["ä"])
@@ -23,6 +24,7 @@ MODELS = (
     "llama, heads normalized",
     "llama, dropout",
 )
+TRANSFORMERS = ("post-norm", "pre-norm, written out", "two embeddings and a bias", "dropout")
 
 
 def network_of(name: str) -> Network:
@@ -39,3 +41,19 @@ def model_of(name: str) -> Model:
     """A model in float32; one with dropout is in training."""
     network = randomized(network_of(name)).float()
     return Model(network.train("dropout" in name), TOKENIZER)
+
+
+def transformer_of(name: str) -> Model:
+    """An encoder-decoder in float32; one with dropout is in training."""
+    network = Transformer(
+        **{key: value for key, value in SIZES.items() if key != "layers"},
+        encoder_layers=2,
+        decoder_layers=2,
+        inner_width=40,
+        wiring="pre_norm" if "pre-norm" in name else "post_norm",
+        engine="written_out" if "written out" in name else "fused",
+        shared="two" not in name,
+        head_bias="bias" in name,
+        dropout=0.3 if "dropout" in name else 0.0,
+    )
+    return Model(randomized(network).float().train("dropout" in name), TOKENIZER)

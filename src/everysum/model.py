@@ -13,19 +13,19 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 from everysum import machine
 from everysum.data.sentence_pairs import find_sides
 from everysum.data.text import Errors, find_texts, survey
 from everysum.data.token_files import prepare_tokens
 from everysum.errors import InputError, ModelFolderError, UsageError
-from everysum.explain.record import Record, recorded
+from everysum.explain.passes import record_prompt, record_translation
+from everysum.explain.record import Record
 from everysum.generation.beam_search import Search
 from everysum.generation.chances import Chances, chances
 from everysum.generation.chat import Chat
 from everysum.generation.continuations import Continuation, continuations
-from everysum.generation.generate import refuse_unusable, steps
+from everysum.generation.generate import steps
 from everysum.generation.sampling import Sampling
 from everysum.generation.text import GeneratedText, generate_text, stream_text
 from everysum.generation.translation import TranslatedText, Translator, translate_texts
@@ -38,7 +38,7 @@ from everysum.pretrained.gguf import save_gguf
 from everysum.pretrained.hub import folder_of
 from everysum.tokenizers.chat_template import ChatTemplate, Message, read_template, template_of
 from everysum.tokenizers.ggml import ggml_vocabulary
-from everysum.tokenizers.tokenizer import END_OF_TEXT, SEPARATOR, Tokenizer
+from everysum.tokenizers.tokenizer import SEPARATOR, Tokenizer
 from everysum.training.base import opened
 from everysum.training.evaluation import Measurement, evaluate_tokens, token_sizes
 from everysum.training.translation_evaluation import TranslationMeasurement, evaluate_translations
@@ -266,35 +266,30 @@ class Model:
         logits: Tensor = self.network.head(self.network(token_ids.to(self.network.head_weight.device)))
         return logits
 
-    def record(self, prompt: str | None = None) -> Record:
+    def record(self, prompt: str | None = None, *, target: str | None = None) -> Record:
         """The pass over a prompt with every number in it, ready to be explained: see `everysum.explain`.
 
         Beside what the network computes it has `logits`, `probabilities` (of what comes after each token) and, for two
         tokens or more, `loss` (the mean of −ln probability of those that came). Positions can be named by tokens.
+
+        A translator reads the prompt as its source, and predicts what comes behind `target`, the translation so far.
         """
-        token_ids = self.token_ids(prompt)
-        refuse_unusable(self.network, [token_ids], 0)
-        batch = torch.tensor([token_ids], device=self.network.head_weight.device)
-
-        @torch.no_grad()
-        def predict() -> dict[str, Tensor]:
-            hidden = self.network(batch)
-            logits = self.network.head(hidden)
-            made = {"logits": logits, "probabilities": logits.softmax(dim=-1), "hidden": hidden}
-            if batch.shape[1] > 1:
-                made["loss"] = functional.cross_entropy(logits[0, :-1], batch[0, 1:])
-            return made
-
-        record = recorded(self.network, predict, {"token_ids": batch})
-        return record.label({"token_ids": [list(map(self.token_text, token_ids))]}, self.token_text)
+        if target is not None or isinstance(self.network, Transformer):
+            return record_translation(self.network, self.tokenizer, prompt, target or "", self.token_text)
+        return record_prompt(self.network, self.token_ids(prompt), self.token_text)
 
     def token_text(self, token_id: int) -> str:
         """What a token stands for: its text, where it is not half a character, or a name for it."""
-        if token_id == self.tokenizer.end_of_text:
-            return END_OF_TEXT
         if not 0 <= token_id < self.tokenizer.vocabulary_size:
             return f"token {token_id}"
+        if token_id in self.special_names:
+            return self.special_names[token_id]
         return self.tokenizer.token_bytes(token_id).decode("utf-8", errors="backslashreplace")
+
+    @functools.cached_property
+    def special_names(self) -> dict[int, str]:
+        """How the special tokens are written."""
+        return {token_id: name for name, token_id in self.tokenizer.special_tokens.items()}
 
     def evaluate(self, *texts: Path | str, stride: int | None = None, errors: Errors = "strict") -> Measurement:
         """How well the model predicts texts (files or folders); every token is scored once, documents kept apart."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
+from small_translators import translator
 
 import everysum as es
+from everysum.model import Model
 
 PROMPT = "Tom sat on the"
 
@@ -112,3 +115,41 @@ def test_what_cannot_be_explained_is_refused(everysum, tiny_run, arguments, code
 def test_an_empty_prompt_and_one_beyond_the_context_are_refused(everysum, tiny_run) -> None:
     assert everysum("explain", tiny_run, "").code == 3
     assert "context" in everysum("explain", tiny_run, "Tom sat on the wall. " * 20).err
+
+
+@pytest.fixture(scope="module")
+def translators(tmp_path_factory) -> dict[str, Path]:
+    folders = {kind: tmp_path_factory.mktemp(kind) for kind in ("transformer", "separator")}
+    for kind, folder in folders.items():
+        network, tokenizer = translator(kind)
+        Model(network.float(), tokenizer).save(folder)
+    return folders
+
+
+def test_a_translator_is_explained_with_what_it_has_said_so_far(everysum, translators) -> None:
+    model = es.load(translators["transformer"])
+    record = model.record("wo wohnst du?", target="where do")
+    asked = ("explain", translators["transformer"], "wo wohnst du?", "--target", "where do")
+    told = json.loads(everysum(*asked, "--json").out)
+    assert told == json.loads(json.dumps(record.prediction().as_json()))
+    names = [part["name"] for part in told["residual"]["contributions"]]
+    assert "blocks.1.cross_attention, head 1" in names
+    where = 'blocks.1.cross_attention.attention_weights[0, 1, -1, " d"]'
+    assert "key “ d”" in everysum(*asked, "--at", where).out
+    assert "source_ids (batch 1, position " in everysum(*asked, "--list").out
+    assert everysum("explain", translators["transformer"], "wo wohnst du?").code == 0
+
+
+def test_a_tower_with_a_separator_shows_it_between_the_two(everysum, translators) -> None:
+    asked = ("explain", translators["separator"], "wo wohnst du?", "--target", "where do")
+    assert "“<SEP>”" in everysum(*asked, "--at", 'token_embedding[0, "<SEP>", 3]').out
+    assert "0 unexplained, 0 wrong" in everysum(*asked, "--verify", "500").out
+
+
+def test_a_target_is_for_translators(everysum, tiny_run, translators) -> None:
+    outcome = everysum("explain", tiny_run, PROMPT, "--target", "Where do")
+    assert outcome.code == 4
+    assert "this model goes on with a text, it does not translate" in outcome.err
+    outcome = everysum("explain", translators["transformer"], "")
+    assert outcome.code == 3
+    assert "there is no sentence to translate" in outcome.err

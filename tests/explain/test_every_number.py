@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from foreign_networks import ARCHITECTURES, FOREIGN
-from recorded_models import MODELS, PROMPT, model_of
+from recorded_models import MODELS, PROMPT, TRANSFORMERS, model_of, transformer_of
 from torch import nn
 
 from everysum.explain import record
@@ -40,6 +40,15 @@ def test_of_architectures_that_nobody_prepared_for(name: str) -> None:
 def test_of_our_networks(name: str) -> None:
     model = model_of(name)
     verdict = model.record(PROMPT).verify()
+    assert verdict.numbers > 20_000
+    assert (verdict.unexplained, verdict.wrong) == (0, 0), str(verdict)
+    assert verdict.worst < 1e-5
+    assert (verdict.drawn > 0) == ("dropout" in name)
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_of_our_translators(name: str) -> None:
+    verdict = transformer_of(name).record(PROMPT, target="Wer fällt").verify()
     assert verdict.numbers > 20_000
     assert (verdict.unexplained, verdict.wrong) == (0, 0), str(verdict)
     assert verdict.worst < 1e-5

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from small_networks import assert_same
 
 from everysum.errors import UsageError
+from everysum.generation.alignment import align
 from everysum.generation.beam_search import Search
 from everysum.layers.positions import sines_and_cosines
 from everysum.model import Model, load
@@ -145,3 +146,49 @@ def test_a_folder_saved_again_translates_the_same(ours: Model, tmp_path: Path) -
 def test_a_translator_is_not_gone_on_from(folder: Path) -> None:
     with pytest.raises(UsageError, match="only language models are gone on from, with plain text"):
         with_base({"text": {}}, folder)
+
+
+def test_what_was_said_is_explained_with_both_sides_cut_by_their_own_model(
+    ours: Model, theirs: tuple[Any, Any]
+) -> None:
+    _, tokenizer = theirs
+    record = ours.record(SENTENCES[0], target="ein mann")
+    assert record["source_ids"].tensor.tolist() == [tokenizer(SENTENCES[0])["input_ids"]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        target = tokenizer(text_target="ein mann")["input_ids"]
+    assert record["target_ids"].tensor.tolist() == [[tokenizer.pad_token_id, *target[:-1]]]
+    assert (record.token_texts["target_ids"][0][0], record.token_texts["source_ids"][0][-1]) == ("<pad>", "</s>")
+
+
+def test_the_loss_on_pairs_is_that_of_transformers(ours: Model, theirs: tuple[Any, Any], tmp_path: Path) -> None:
+    model, tokenizer = theirs
+    references = ["ein mann schläft.", "zwei hunde rennen am strand.", "es ist naiv", "ein", "das mädchen singt"]
+    files = [tmp_path / name for name in ("test.en", "test.de")]
+    for file, lines in zip(files, (SENTENCES, references), strict=True):
+        file.write_text("\n".join(lines) + "\n")
+    total = count = 0.0
+    for source, reference in zip(SENTENCES, references, strict=True):
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            inputs = tokenizer(source, text_target=reference, return_tensors="pt")
+            total += float(model(**inputs).loss) * inputs["labels"].numel()
+        count += inputs["labels"].numel()
+    measured = ours.evaluate_pairs(*files, search=Search(1)).loss
+    assert measured.tokens == count
+    assert measured.loss == pytest.approx(total / count, rel=1e-9)
+
+
+def test_an_alignment_shows_the_attention_of_transformers(ours: Model, theirs: tuple[Any, Any]) -> None:
+    model, tokenizer = theirs
+    model.set_attn_implementation("eager")
+    text = ours.translate_batch(SENTENCES[:1])[0][0]
+    source = torch.tensor([tokenizer(SENTENCES[0])["input_ids"]])
+    target = torch.tensor([[tokenizer.pad_token_id, *text.token_ids]])
+    with torch.no_grad():
+        expected = model(input_ids=source, decoder_input_ids=target, output_attentions=True).cross_attentions
+    network = ours.network
+    assert isinstance(network, Transformer)
+    found = align(network, ours.tokenizer, SENTENCES[0], text.token_ids)
+    last = torch.stack(expected).mean((0, 2))[0, -1, -1]
+    assert found.weights[-1][-1] == pytest.approx(float(last), rel=1e-9)

@@ -32,6 +32,15 @@ def explain(
         str,
         typer.Argument(metavar="PROMPT", help="What the model reads; - reads standard input.", show_default=False),
     ],
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            metavar="TEXT",
+            help="For a translator, which reads PROMPT: its translation so far.",
+            show_default=False,
+        ),
+    ] = None,
     at: Annotated[
         list[str] | None,
         typer.Option(
@@ -87,7 +96,7 @@ def explain(
     """Open a prediction up: every number with the sum that made it.
 
     The likeliest next tokens, and where the logit of the first comes from: its last sum, what each part of the network
-    added to it, and the way back along the largest terms.
+    added to it, and the way back along the largest terms. A translator's prompt is the sentence to translate.
     """
     refuse_several({"--at": at, "--list": tensors, "--nudge": nudge, "--slope": slope, "--verify": verify is not None})
     for option, number in {"--depth": depth, "--count": count, "--shown": shown, "--verify": verify}.items():
@@ -101,7 +110,7 @@ def explain(
     from everysum.model import load
 
     leave_if_asked()
-    record = load(model, device=device, dtype=dtype).record(text)
+    record = load(model, device=device, dtype=dtype).record(text, target=target)
     if tensors:
         show_tensors(record, json)
     elif at:

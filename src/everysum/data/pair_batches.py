@@ -68,13 +68,13 @@ Layout = Callable[[Sentences, Sentences], PairBatch]
 """How pairs become what a network is given."""
 
 
-def apart(sources: Sentences, targets: Sentences) -> PairBatch:
-    """For an encoder-decoder: the source is read whole, the target said from the end-of-text token on."""
+def apart(sources: Sentences, targets: Sentences, start: int | None = None) -> PairBatch:
+    """For an encoder-decoder: the source is read whole, the target said from `start` on, or from the end of text."""
     source_ids, real = padded(sources)
     target_ids, scored = padded(targets)
-    end = target_ids.new_tensor([int(targets[0][-1])]).expand(len(targets), 1)
+    first = target_ids.new_tensor([int(targets[0][-1]) if start is None else start]).expand(len(targets), 1)
     return PairBatch(
-        (source_ids, torch.cat([end, target_ids[:, :-1]], dim=1), real[:, None, None, :]), target_ids, scored
+        (source_ids, torch.cat([first, target_ids[:, :-1]], dim=1), real[:, None, None, :]), target_ids, scored
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 LAYOUT = 1
 PLACES = np.dtype("<u8")
+
+
+class PairEncoder(Encoder, Protocol):
+    """What a tokenizer must offer for pairs to become token files."""
+
+    def encode_target(self, text: str, /) -> list[int]: ...
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ class PairFiles:
 
 
 def prepare_pairs(
-    train: Sides, held_out: Sides | None, tokenizer: Encoder, *, folder: Path, held_out_share: float = 0.1
+    train: Sides, held_out: Sides | None, tokenizer: PairEncoder, *, folder: Path, held_out_share: float = 0.1
 ) -> PairFiles:
     """The pairs as token files, in a folder within `folder` whose name stands for all that they depend on.
 
@@ -120,7 +126,7 @@ def prepare_pairs(
     return PairFiles(_opened(names["train"], target), _opened(names["held_out"], target), reused)
 
 
-def write_pairs(pairs: Iterable[Pair], tokenizer: Encoder, stem: Path) -> PairFile:
+def write_pairs(pairs: Iterable[Pair], tokenizer: PairEncoder, stem: Path) -> PairFile:
     """Encode pairs into four files whose names begin with `stem`: ids and places, of sources and of targets."""
     stored = token_type(tokenizer.vocabulary_size)
     paths = [stem.with_name(f"{stem.name}.{side}.bin") for side in ("sources", "targets")]
@@ -135,7 +141,7 @@ def write_pairs(pairs: Iterable[Pair], tokenizer: Encoder, stem: Path) -> PairFi
         for pair in pairs:
             sentences += 1
             for side, (text, (tokens, places)) in enumerate(zip(pair, files, strict=True)):
-                ids = [*tokenizer.encode(text), tokenizer.end_of_text]
+                ids = [*(tokenizer.encode_target if side else tokenizer.encode)(text), tokenizer.end_of_text]
                 tokens.write(np.array(ids, dtype=stored).tobytes())
                 counts[side] += len(ids)
                 sizes[side] += len(text.encode())

@@ -79,11 +79,9 @@ class AxisNames:
                 (Atom(name, length, tokens if name == "position" else ""),)
                 for name, length in zip(names or ("",) * len(size), size, strict=True)
             )
-        table = origin.module.endswith("Embedding") and len(size) == 2
-        positions = table and any(word in origin.name for word in ("position", "wpe", "type"))
         axes = [unknown(length) for length in size]
-        if table:
-            axes = [(Atom("entry" if positions else "vocabulary", size[0]),), (Atom("width", size[1]),)]
+        if is_table(origin):
+            axes = [(Atom("entry" if is_of_positions(origin) else "vocabulary", size[0]),), (Atom("width", size[1]),)]
         elif origin.kind == "weight" and size:
             axes = [(Atom(self.feature(length), length),) for length in size]
             inside_block = re.search(r"\.\d+\.", f".{origin.name}.")
@@ -242,11 +240,19 @@ def over_pairs(operation: Operation, axes: Axes, source: View) -> list[tuple[int
     return list(enumerate(kept))
 
 
+def is_table(origin: Origin) -> bool:
+    """Whether tokens or positions are looked up in it."""
+    return origin.module.endswith(("Embedding", "FixedPositions")) and len(origin.view.size) == 2
+
+
+def is_of_positions(origin: Origin) -> bool:
+    return any(word in origin.name for word in ("position", "wpe", "type"))
+
+
 def vocabulary_of(origins: Sequence[Origin]) -> int:
     """How many tokens there are: the rows of the first table that is not one of positions."""
     for origin in origins:
-        table = origin.module.endswith("Embedding") and len(origin.view.size) == 2
-        if table and not any(word in origin.name for word in ("position", "wpe", "type")):
+        if is_table(origin) and not is_of_positions(origin):
             return origin.view.size[0]
     return 0
 
@@ -254,7 +260,7 @@ def vocabulary_of(origins: Sequence[Origin]) -> int:
 def width_of(origins: Sequence[Origin]) -> int:
     """How many numbers flow between the blocks: the row of a table, or of what the module was given."""
     for origin in origins:
-        if origin.module.endswith("Embedding") and len(origin.view.size) == 2:
+        if is_table(origin):
             return origin.view.size[1]
     for origin in origins:
         if origin.kind == "input" and origin.view.dtype.is_floating_point and origin.view.size:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from everysum.errors import ModelFolderError, UsageError
 from everysum.generation.beams import remembered
+from everysum.generation.translation import Translator
 from everysum.generation.windows import evaluating
 from everysum.layers.attention import Visible, attention_weights
 from everysum.models.network import Network
@@ -65,8 +66,8 @@ def align(
             raise UsageError(
                 f"the decoder has no layer {layer}", wanted=f"a layer from 1 to {len(network.blocks)}", came=str(layer)
             )
-    source_ids = tokenizer.encode(source)
-    weights = cross_attention(network, [*source_ids, tokenizer.end_of_text], token_ids, tokenizer.end_of_text)
+    source_ids, translator = tokenizer.encode(source), Translator.of(network, tokenizer)
+    weights = cross_attention(network, translator.source(source_ids), token_ids, translator.start)
     mean = weights[[layer - 1 for layer in chosen]].mean((0, 1))
     source_words, source_places = words_of(source_ids, tokenizer)
     target_words, target_places = words_of(token_ids, tokenizer)

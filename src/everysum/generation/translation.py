@@ -62,8 +62,13 @@ class Translator:
                 advice="let it go on with a prompt: everysum generate",
             )
         if isinstance(network, Transformer):
-            return cls(network, tokenizer.end_of_text, None, getattr(tokenizer, "padding", None))
+            return cls(network, tokenizer.end_of_text, None, tokenizer.padding)
         return cls(network, tokenizer.end_of_text, separator)
+
+    @property
+    def start(self) -> int:
+        """The token behind which an encoder-decoder's translations begin."""
+        return self.end if self.padding is None else self.padding
 
     def source(self, token_ids: Sequence[int]) -> list[int]:
         """What the network reads of a sentence: the encoder its end too, a tower alone the separator behind it."""
@@ -89,7 +94,7 @@ class Translator:
     def beams(self, sources: Sequence[Sequence[int]]) -> Beams:
         """What beam search asks for the translations of these sources."""
         if isinstance(self.network, Transformer):
-            return CachedTranslations(self.network, sources, self.end if self.padding is None else self.padding)
+            return CachedTranslations(self.network, sources, self.start)
         return CachedContinuations(self.network, sources)
 
     def translate(

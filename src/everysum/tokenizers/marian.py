@@ -43,7 +43,8 @@ class MarianTokenizer(Published):
         self._target = processor(self._files[TARGET], folder / TARGET)
         self.vocabulary_size = max(self._vocabulary.values()) + 1
         self.unknown, self._end = special[roles["unk_token"]], special[roles["eos_token"]]
-        self.padding = special.get(roles["pad_token"], self._end)
+        padding = special.get(roles["pad_token"])
+        self.padding = None if padding == self._end else padding  # what ends a translation may be written
 
     @property
     def end_of_text(self) -> int:

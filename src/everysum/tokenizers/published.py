@@ -23,6 +23,7 @@ class Published(ABC):
     kind: str
     vocabulary_size: int
     before: tuple[int, ...] = ()
+    padding: int | None = None
 
     def __init__(self, path: Path, settings: Settings, special_tokens: Mapping[str, int]) -> None:
         self.path, self.settings, self.special_tokens = path, settings, special_tokens
@@ -57,6 +58,9 @@ class Published(ABC):
 
     def encode(self, text: str) -> list[int]:
         return self.encode_parts([text])
+
+    def encode_target(self, text: str) -> list[int]:
+        return self.encode(text)
 
     def encode_parts(self, parts: Iterable[str | int]) -> list[int]:
         parts = list(parts)

@@ -43,6 +43,10 @@ class Tokenizer(Protocol):
         """What stands in front of every text that this family of models reads, such as Llama's begin-of-text."""
 
     @property
+    def padding(self) -> int | None:
+        """A published translator's token that stands for nothing: its translations begin behind it. None otherwise."""
+
+    @property
     def special_tokens(self) -> Mapping[str, int]:
         """How special tokens are written in files, and their ids: what no text given by a user ever becomes."""
 
@@ -56,6 +60,9 @@ class Tokenizer(Protocol):
         Raises InputError for a lone surrogate (half a UTF-16 pair, such as ``"\\ud83d"``): it is not a character, no
         UTF-8 file can hold it, and replacing it would change the text.
         """
+
+    def encode_target(self, text: str) -> list[int]:
+        """The token ids of a translation, where a tokenizer cuts two languages apart; else those of `encode`."""
 
     def encode_parts(self, parts: Iterable[str | int]) -> list[int]:
         """The token ids of a text in which numbers stand for special tokens; the strings are text and nothing else.

@@ -25,6 +25,7 @@ class Vocabulary(ABC):
 
     kind: ClassVar[str]
     before: tuple[int, ...] = ()
+    padding: int | None = None
     drops_first_space = False
     ends_texts = False
 
@@ -64,6 +65,9 @@ class Vocabulary(ABC):
     @abstractmethod
     def encode(self, text: str) -> list[int]:
         """The token ids of a text; never a special token."""
+
+    def encode_target(self, text: str) -> list[int]:
+        return self.encode(text)
 
     def encode_parts(self, parts: Iterable[str | int]) -> list[int]:
         ids: list[int] = []

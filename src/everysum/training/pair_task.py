@@ -6,7 +6,7 @@ source, separator and target in a row, and only the target counts.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 
 from torch import Tensor
 
@@ -93,4 +93,4 @@ class PairTask:
 def layout_of(tokenizer: Tokenizer) -> Layout:
     """How pairs are laid out for a network with this tokenizer: one that has a separator reads both in a row."""
     separator = tokenizer.special_tokens.get(SEPARATOR)
-    return apart if separator is None else Joined(separator)
+    return partial(apart, start=tokenizer.padding) if separator is None else Joined(separator)
