@@ -19,7 +19,7 @@ SHORT = tiny({"schedule": {"steps": 3}})
 
 
 def test_the_public_face_is_small_and_each_name_of_it_is_there() -> None:
-    assert everysum.__all__ == ["Model", "__version__", "evaluate", "load", "train"]
+    assert everysum.__all__ == ["Model", "__version__", "evaluate", "load", "record", "train"]
     assert all(getattr(everysum, name) is not None for name in everysum.__all__)
     with pytest.raises(AttributeError, match="module 'everysum' has no attribute 'translate'"):
         everysum.translate  # noqa: B018
