@@ -11,6 +11,7 @@ from everysum.cli.doctor import doctor
 from everysum.cli.evaluate import evaluate
 from everysum.cli.generate import generate
 from everysum.cli.help import USAGE_ERROR, Command, Group, in_our_words
+from everysum.cli.open import open_page
 from everysum.cli.terminal import prepare_streams
 from everysum.cli.tokenize import tokenize
 from everysum.cli.train import train
@@ -72,6 +73,13 @@ Examples:
   everysum tokenize runs/book "Humpty Dumpty" --merges
   everysum tokenize tokenizer.json --json < book.txt
 """,
+    open_page: """
+\b
+Examples:
+  everysum open                               the article's chapters
+  everysum open runs/book                     and your model, opened up
+  everysum open --no-browser --port 8000
+""",
     doctor: """
 \b
 Example:
@@ -79,9 +87,12 @@ Example:
 """,
 }
 
+NAMES: dict[Callable[..., None], str] = {open_page: "open"}
+"""Commands whose name is a word that Python has taken."""
+
 app = typer.Typer(cls=Group, epilog=EPILOG, rich_markup_mode=None, add_completion=False)
 for command, examples in EXAMPLES.items():
-    app.command(cls=Command, epilog=examples)(command)
+    app.command(NAMES.get(command), cls=Command, epilog=examples)(command)
 
 
 def tell_version(wanted: bool) -> None:
