@@ -1,7 +1,8 @@
 """Long work over HTTP: lines of JSON as it goes on, the result as the last; whoever stops listening cancels it.
 
     {"progress": 0.25, "said": "block 3 of 12"}
-    {"result": …}        or        {"error": …}
+    {"block": …}                                    or whatever else the work has to tell
+    {"result": …}        or        {"error": …}     the last line
 
 Work is done by one thread, a piece after another, so that two visitors do not halve each other's speed.
 """
@@ -39,9 +40,12 @@ class Progress:
         self.tell, self.cancelled = tell, Event()
 
     def __call__(self, share: float, said: str = "") -> None:
+        self.refuse_cancelled()
+        self.tell({"progress": share, "said": said})
+
+    def refuse_cancelled(self) -> None:
         if self.cancelled.is_set():
             raise Cancelled
-        self.tell({"progress": share, "said": said})
 
 
 Work = Callable[[Progress], Any]
@@ -69,7 +73,7 @@ class Worker:
             while True:
                 line = await told.get()
                 yield json.dumps(finite(line), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n"
-                if "progress" not in line:
+                if "result" in line or "error" in line:
                     return
         finally:
             progress.cancelled.set()

@@ -7,13 +7,17 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from fastapi import APIRouter
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
+from everysum.server.answers import answered
 from everysum.server.app import application, guarded
 from everysum.server.guard import Admission
+from everysum.server.lessons import chapter_list, lesson_routes
 from everysum.server.limits import Limits
+from everysum.server.work import Worker
 
 PAGE = Path(__file__).parent / "page"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
@@ -34,6 +38,13 @@ def page_application(admission: Admission, limits: Limits, models: Sequence[Path
     """Everything that `everysum open` serves."""
     for suffix, kind in TYPES.items():
         mimetypes.add_type(kind, suffix)
-    app = application([])
+    worker = Worker()
+    contents = APIRouter(prefix="/api")
+
+    @contents.get("/contents")
+    def tell_contents() -> Response:
+        return answered({"chapters": chapter_list(), "models": []})
+
+    app = application([contents, lesson_routes(worker)], [worker.close])
     app.mount("/", PageFiles(directory=PAGE, html=True))
     return guarded(app, admission, limits)
