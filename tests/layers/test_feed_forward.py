@@ -8,7 +8,8 @@ from small_networks import randomized
 from torch import Tensor
 
 from everysum.layers.activation import ACTIVATIONS
-from everysum.layers.feed_forward import FeedForward, GatedFeedForward
+from everysum.layers.dropout import seed_dropout
+from everysum.layers.feed_forward import BentTwiceFeedForward, FeedForward, GatedFeedForward
 
 
 def times(weight: Tensor, vector: list[float]) -> list[float]:
@@ -39,3 +40,24 @@ def test_positions_do_not_meet_in_a_feed_forward() -> None:
     hidden = torch.randn(1, 4, 3, dtype=torch.float64)
     alone = torch.cat([layer(hidden[:, i : i + 1]) for i in range(4)], dim=1)
     torch.testing.assert_close(layer(hidden), alone, rtol=0, atol=1e-12)
+
+
+def test_the_articles_feed_forward_bends_after_both_layers() -> None:
+    layer = randomized(BentTwiceFeedForward(3, 5, ACTIVATIONS["relu"], dropout=0.5, output_deviation=0.02))
+    plain = FeedForward(3, 5, ACTIVATIONS["relu"], output_deviation=0.02).double()
+    plain.load_state_dict(layer.state_dict())
+    hidden = torch.randn(50, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    assert (plain(hidden) < 0).any()  # where the two differ
+    assert torch.equal(layer(hidden), plain(hidden).clamp(min=0))
+
+
+def test_the_articles_feed_forward_drops_after_both_layers() -> None:
+    """The inner numbers are all 1 and there are 1000: a half silenced and the rest doubled sums to about 1000."""
+    layer = BentTwiceFeedForward(1, 1000, ACTIVATIONS["relu"], bias=False, dropout=0.5, output_deviation=0.0).train()
+    layer.up.weight.data, layer.down.weight.data = torch.ones(1000, 1), torch.ones(1, 1000)
+    seed_dropout(layer, "1")
+    results = layer(torch.ones(400, 1))[:, 0]
+    survivors = results[results > 0] / 2
+    assert 140 < len(survivors) < 260
+    assert (survivors != 1000).any()
+    assert survivors.mean().item() == pytest.approx(1000, abs=15)

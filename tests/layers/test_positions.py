@@ -8,9 +8,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_networks import assert_same
-from torch import Tensor
+from torch import Tensor, nn
 
-from everysum.layers.positions import RotaryPositions, rotate
+from everysum.layers.layer import initialize, parameter_count
+from everysum.layers.positions import (
+    TABLES,
+    FixedPositions,
+    LearnedPositions,
+    RotaryPositions,
+    counting,
+    fractions,
+    rotate,
+    sines,
+    sines_and_cosines,
+    unpaired_sines_and_cosines,
+)
 
 
 def turned(vectors: Tensor, positions: list[int], base: float = 10_000.0) -> Tensor:
@@ -81,3 +93,94 @@ def test_the_gradient_is_turned_back_by_the_same_angle() -> None:
         cosine, sine = rotary.angles(positions, torch.float64)
         vectors = torch.randn(2, 2, 3, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
         assert torch.autograd.gradcheck(lambda x, c=cosine, s=sine: rotate(x, c, s), [vectors.requires_grad_()])
+
+
+# --- fixed tables -----------------------------------------------------------------------------------------------------
+
+each_table = pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+
+
+def test_counted_positions_and_their_shares_are_the_articles() -> None:
+    """Of three words: [1, 1, …], [2, 2, …], [3, 3, …]; and .33, .67, 1. A fourth word changes the first one's row."""
+    assert counting(3, 4).tolist() == [[1.0] * 4, [2.0] * 4, [3.0] * 4]
+    assert [[round(number, 2) for number in row] for row in fractions(3, 2).tolist()] == [
+        [0.33] * 2,
+        [0.67] * 2,
+        [1] * 2,
+    ]
+    assert fractions(4, 2)[0].tolist() == [0.25, 0.25]
+
+
+def plain_row(position: int, width: int, length: int, kind: str) -> list[float]:
+    """A row as the text of its source reads, number by number."""
+    if kind == "sines":
+        return [math.sin(position / 10000 ** (i / length)) for i in range(width)]
+    if kind == "unpaired":
+        bends = (math.sin, math.cos)
+        return [bends[i % 2](position / 10000 ** (i / length)) for i in range(width)]
+    row = []
+    for i in range(0, width, 2):
+        row += [math.sin(position / 10000 ** (i / width)), math.cos(position / 10000 ** (i / width))]
+    return row[:width]
+
+
+@pytest.mark.parametrize("width", [1, 2, 5, 10])
+@pytest.mark.parametrize(
+    ("table", "kind"), [(sines, "sines"), (unpaired_sines_and_cosines, "unpaired"), (sines_and_cosines, "paired")]
+)
+def test_waves_are_what_their_formulas_say(table, kind: str, width: int) -> None:
+    expected = [plain_row(position, width, 12, kind) for position in range(12)]
+    assert_same(table(12, width), torch.tensor(expected, dtype=torch.float64), 1e-14)
+
+
+def test_number_one_of_position_one_tells_the_article_from_the_paper() -> None:
+    assert sines_and_cosines(10, 10)[1, 1].item() == pytest.approx(0.5403, abs=5e-5)
+    assert unpaired_sines_and_cosines(10, 10)[1, 1].item() == pytest.approx(0.9218, abs=5e-5)
+
+
+def test_a_step_of_three_positions_turns_every_pair_of_the_papers_rows_alike() -> None:
+    """The rows three further on follow by one turn, whatever the position: what the paper hoped networks would use."""
+    rows = sines_and_cosines(40, 8)
+    for pair in range(4):
+        angle = 3 / 10000 ** (2 * pair / 8)
+        turn = [[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]]
+        here = slice(2 * pair, 2 * pair + 2)
+        assert_same(rows[:-3, here] @ torch.tensor(turn, dtype=torch.float64).T, rows[3:, here], 1e-12)
+
+
+@each_table
+def test_no_two_positions_have_the_same_row(table) -> None:
+    rows = table(200, 10)
+    assert rows.shape == (200, 10)
+    assert rows.dtype == torch.float64
+    assert torch.cdist(rows, rows).fill_diagonal_(1.0).min() > 1e-4
+
+
+@each_table
+def test_fixed_positions_are_looked_up_as_learned_ones_are(table) -> None:
+    fixed, learned = FixedPositions(9, 6, table).double(), LearnedPositions(9, 6).double()
+    learned.weight.data = table(9, 6)
+    positions = torch.tensor([[0, 1, 8], [3, 3, 2]])
+    assert torch.equal(fixed(positions), learned(positions))
+    with pytest.raises(IndexError):
+        fixed(torch.tensor([9]))
+
+
+def test_fixed_positions_have_nothing_to_learn_and_nothing_to_save() -> None:
+    fixed = FixedPositions(9, 6, sines_and_cosines)
+    assert parameter_count(fixed) == 0
+    assert fixed.state_dict() == {}
+    assert not fixed(torch.tensor([3])).requires_grad
+    initialize(fixed, 1)
+
+
+def test_a_table_survives_the_meta_device_and_every_change_of_precision() -> None:
+    with torch.device("meta"):
+        network = nn.Sequential(FixedPositions(9, 6, sines_and_cosines), LearnedPositions(6, 2))
+    rows = network[0].rows
+    assert (rows.device.type, rows.dtype) == ("cpu", torch.float32)
+    assert torch.equal(rows, sines_and_cosines(9, 6).float())
+    there = network[0].to(torch.bfloat16)
+    assert there(torch.tensor([3])).dtype == torch.bfloat16
+    assert torch.equal(there.double().rows, sines_and_cosines(9, 6))
+    assert torch.equal(network.to_empty(device="cpu")[0].rows, sines_and_cosines(9, 6))

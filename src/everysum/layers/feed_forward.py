@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from everysum.layers.activation import Activation
+from everysum.layers.dropout import Dropout
 from everysum.layers.layer import Layer
 from everysum.layers.linear import Linear
 
@@ -23,6 +24,31 @@ class FeedForward(Layer):
 
     def forward(self, hidden: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
         return self.down(self.activation(self.up(hidden)))
+
+
+class BentTwiceFeedForward(FeedForward):
+    """The article's: activation and dropout after both layers; the standard ends with a plain sum.
+
+    With ReLU, what it adds to a position is therefore never negative.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        inner_width: int,
+        activation: Activation,
+        *,
+        bias: bool = True,
+        dropout: float,
+        output_deviation: float,
+    ) -> None:
+        super().__init__(width, inner_width, activation, bias=bias, output_deviation=output_deviation)
+        self.up_dropout, self.down_dropout = Dropout(dropout), Dropout(dropout)
+
+    def forward(self, hidden: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
+        inner = self.up_dropout(self.activation(self.up(hidden)))
+        result: Tensor = self.down_dropout(self.activation(self.down(inner)))
+        return result
 
 
 class GatedFeedForward(Layer):
