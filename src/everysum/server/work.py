@@ -14,6 +14,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from threading import Event
 from typing import Any
 
@@ -56,6 +57,10 @@ class Worker:
 
     def __init__(self) -> None:
         self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="work")
+
+    def warm_up(self) -> None:
+        """Import in the background what the first work would wait for."""
+        self.thread.submit(import_module, "torch")
 
     def stream(self, work: Work) -> StreamingResponse:
         """An answer that tells of the work while it is done."""

@@ -45,6 +45,7 @@ def page_application(admission: Admission, limits: Limits, models: Sequence[Path
     def tell_contents() -> Response:
         return answered({"chapters": chapter_list(), "models": []})
 
+    worker.warm_up()
     app = application([contents, lesson_routes(worker)], [worker.close])
     app.mount("/", PageFiles(directory=PAGE, html=True))
     return guarded(app, admission, limits)

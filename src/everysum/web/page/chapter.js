@@ -30,7 +30,7 @@ export function chapter(place, [name], query) {
   const parts = {
     opening: h("div", { class: "prose" }),
     control: h("section", { class: "card control", "aria-label": "By hand", hidden: true }),
-    own: h("section", { class: "card own", "aria-labelledby": "own-title" }),
+    own: h("details", { class: "card own", open: matchMedia("(min-width: 78rem)").matches }),
     waiting: h("div", { class: "waiting", "aria-live": "polite" }),
     problem: h("div", {}),
     blocks: h("div", { class: "prose blocks" }),
@@ -98,7 +98,7 @@ export function chapter(place, [name], query) {
     parts.own.hidden = frame.figures.length === 0;
     put(
       parts.own,
-      h("h2", { id: "own-title" }, "Put in your own numbers"),
+      h("summary", {}, "Put in your own numbers"),
       fields(frame.figures, (figure, value) => setAll([`${figure}=${value}`], false)),
       h("div", { class: "row" }, button("As it was", reset, { disabled: settings.size === 0, class: "reset" })),
     );
@@ -107,7 +107,8 @@ export function chapter(place, [name], query) {
   /** @param {Lesson} lesson */
   function shown(lesson) {
     put(parts.problem);
-    if (framed && !parts.own.contains(document.activeElement)) own(lesson);
+    const typing = document.activeElement?.matches(".own input, .own select");
+    if (framed && !typing) own(lesson);
     else parts.own.querySelector(".reset")?.toggleAttribute("disabled", settings.size === 0);
     framed = lesson;
     renew(parts.blocks, lesson.blocks.map((block) => draw(block, setAll)));
@@ -133,13 +134,14 @@ export function chapter(place, [name], query) {
       for (const key of [...settings.keys()]) if (key === figure || key.startsWith(`${figure}.`)) settings.delete(key);
       settings.set(figure, value);
     }
-    if (fresh && parts.own.contains(document.activeElement)) /** @type {HTMLElement} */ (document.activeElement).blur();
+    const typing = /** @type {HTMLElement | null} */ (parts.own.querySelector("input:focus, select:focus"));
+    if (fresh) typing?.blur();
     again();
   }
 
   function reset() {
     settings.clear();
-    parts.own.querySelector("h2")?.focus();
+    parts.own.querySelector("summary")?.focus();
     again();
   }
 

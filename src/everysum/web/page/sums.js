@@ -11,7 +11,7 @@ import { h } from "./dom.js";
  * @property {Worked[]} parts
  */
 
-/** @param {string} name @param {Worked} number @param {{open?: boolean}} [options] */
+/** @param {string} name @param {Worked} number @param {{open?: boolean}} [options] @returns {HTMLElement} */
 export function sum(name, number, { open = false } = {}) {
   const inner = number.parts.filter((part) => part.terms.length);
   const line = h("span", { class: "sum" }, h("span", { class: "result" }, name, name && " = ", figureOf(number)), ...equals(number));
@@ -29,16 +29,17 @@ export function figureOf(number) {
   return h("span", { class: number.value < 0 ? "minus" : number.value > 0 ? "plus" : null, "data-figure": true }, number.figure);
 }
 
-/** `= 32 × 0.10 + 107 × −0.29 …`, each term whole on its line. @param {Worked} number */
+/**
+ * `= 32 × 0.10 + 107 × −0.29 …`, each term whole on its line.
+ * @param {Worked} number
+ * @returns {(string | HTMLElement)[]}
+ */
 export function equals(number) {
   if (!number.terms.length) return [];
-  return [
-    " = ",
-    ...number.terms.flatMap((term, place) => [place > 0 && !/^[−-]/.test(term.trim()) ? " + " : place > 0 ? " " : "", h("span", { class: "term" }, signed(term, place))]),
-  ];
+  return [" = ", ...number.terms.flatMap((term, place) => [place ? " " : "", h("span", { class: "term" }, place ? plus(term) : term)])];
 }
 
-/** A negative number that is added is subtracted. @param {string} term @param {number} place */
-function signed(term, place) {
-  return place > 0 && /^−[^ ]+$/.test(term) ? `− ${term.slice(1)}` : term;
+/** A term that is added; a single negative number is subtracted, as in the terminal. @param {string} term */
+function plus(term) {
+  return term.startsWith("−") && !term.includes(" ") ? `− ${term.slice(1)}` : `+ ${term}`;
 }
