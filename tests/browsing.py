@@ -7,10 +7,10 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -80,4 +80,11 @@ def context_of(browser: Browser, **settings: Any) -> BrowserContext:
     return browser.new_context(**({"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | settings))
 
 
-AXE = Path(__import__("axe_playwright_python").__file__).parent / "axe.min.js"
+def violations(page: Page) -> list[str]:
+    """What axe-core finds wrong for people who see, hear or type otherwise; the context must bypass the CSP."""
+    page.wait_for_timeout(250)  # axe measures contrast, which fading falsifies
+    return [
+        f"{found['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for found in Axe().run(page).response["violations"]
+        for node in found["nodes"]
+    ]

@@ -35,6 +35,11 @@ def home() -> Iterator[str]:
         yield f"http://127.0.0.1:{bound.getsockname()[1]}/"
 
 
+@pytest.fixture
+def token() -> str:
+    return TOKEN
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     with started() as running_browser:

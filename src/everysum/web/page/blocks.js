@@ -15,7 +15,7 @@ import { sum } from "./sums.js";
  *   | {kind: "sums", sums: NamedSum[]}
  *   | {kind: "table", columns: string[], rows: Row[], bars: number | null}
  *   | {kind: "curve", what: string, steps: string, values: number[]}
- *   | {kind: "comparison", what: string, code: string, plain: number[], torch: number[], largest_difference: number, agrees: boolean}
+ *   | {kind: "comparison", what: string, library: string, code: string, plain: number[], other: number[], largest_difference: number, agrees: boolean}
  *   | {kind: "try", assignments: string[], shows: string}} Block
  */
 
@@ -104,7 +104,7 @@ function share(value) {
 }
 
 /** @param {Extract<Block, {kind: "comparison"}>} block */
-function comparison({ what, code, plain, torch, largest_difference, agrees }) {
+function comparison({ what, library, code, plain, other, largest_difference, agrees }) {
   const more = plain.length - SHOWN;
   return h(
     "div",
@@ -121,8 +121,8 @@ function comparison({ what, code, plain, torch, largest_difference, agrees }) {
         h(
           "table",
           {},
-          h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "number" }, "by hand"), h("th", { scope: "col", class: "number" }, "torch"))),
-          h("tbody", {}, plain.slice(0, SHOWN).map((value, place) => h("tr", {}, h("td", { class: "number" }, figure(value, 10)), h("td", { class: "number" }, figure(torch[place], 10))))),
+          h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "number" }, "by hand"), h("th", { scope: "col", class: "number" }, library))),
+          h("tbody", {}, plain.slice(0, SHOWN).map((value, place) => h("tr", {}, h("td", { class: "number" }, figure(value, 10)), h("td", { class: "number" }, figure(other[place], 10))))),
         ),
       ),
       more > 0 && h("p", { class: "quiet small" }, `and ${more} more`),

@@ -106,12 +106,13 @@ export function newest(asks, answered, failed) {
     busy = true;
     while (next) {
       const { asked } = next;
+      const { signal } = stop;
       next = null;
       try {
-        const result = await asks(asked, stop.signal);
-        if (!stop.signal.aborted) answered(result, asked);
+        const result = await asks(asked, signal);
+        if (!signal.aborted) answered(result, asked);
       } catch (problem) {
-        if (!stop.signal.aborted) failed(problem);
+        if (!signal.aborted) failed(problem);
       }
     }
     busy = false;
