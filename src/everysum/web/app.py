@@ -17,6 +17,7 @@ from everysum.server.app import application, guarded
 from everysum.server.guard import Admission
 from everysum.server.lessons import chapter_list, lesson_routes
 from everysum.server.limits import Limits
+from everysum.server.models import Models, model_routes
 from everysum.server.work import Worker
 
 PAGE = Path(__file__).parent / "page"
@@ -38,14 +39,14 @@ def page_application(admission: Admission, limits: Limits, models: Sequence[Path
     """Everything that `everysum open` serves."""
     for suffix, kind in TYPES.items():
         mimetypes.add_type(kind, suffix)
-    worker = Worker()
+    worker, shown = Worker(), Models(models)
     contents = APIRouter(prefix="/api")
 
     @contents.get("/contents")
     def tell_contents() -> Response:
-        return answered({"chapters": chapter_list(), "models": []})
+        return answered({"chapters": chapter_list(), "models": [choice.data() for choice in shown.choices]})
 
     worker.warm_up()
-    app = application([contents, lesson_routes(worker)], [worker.close])
+    app = application([contents, lesson_routes(worker), model_routes(shown)], [worker.close])
     app.mount("/", PageFiles(directory=PAGE, html=True))
     return guarded(app, admission, limits)

@@ -1,6 +1,13 @@
 /** What a chapter lets the reader do by hand: one control a chapter, drawn from the chapter's lesson alone. */
 
+import { attention } from "./attention.js";
+import { characters } from "./characters.js";
 import { network } from "./network.js";
+import { residual } from "./residual.js";
+import { softmax } from "./softmax.js";
+import { crossEntropy, deviation, gradient, matrix, normalization } from "./sums_by_hand.js";
+import { embedding, oneHot, subWords } from "./tokens.js";
+import { training } from "./training.js";
 
 /** @typedef {import("../chapter.js").Lesson} Lesson */
 /**
@@ -12,7 +19,22 @@ import { network } from "./network.js";
 /** @typedef {(assignments: string[]) => void} Set sets figures, such as "object.red=32" */
 
 /** @type {Record<string, (lesson: Lesson, set: Set) => Control>} */
-const CONTROLS = { network };
+const CONTROLS = {
+  network,
+  matrix,
+  deviation,
+  training,
+  gradient,
+  "cross-entropy": crossEntropy,
+  characters,
+  "one-hot": oneHot,
+  embedding,
+  "sub-words": subWords,
+  attention,
+  softmax,
+  residual,
+  normalization,
+};
 
 /** @param {Lesson} lesson @param {Set} set @returns {Control | null} */
 export function controlOf(lesson, set) {

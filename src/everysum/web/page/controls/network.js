@@ -1,9 +1,10 @@
 /** Leaf or flower: the network as a drawing, with its weights on the lines and each neuron's sum when it is looked at. */
 
-import { h, put, svg } from "../dom.js";
+import { button, h, put, svg } from "../dom.js";
 import { slider } from "../fields.js";
 import { figure } from "../numbers.js";
 import { equals, figureOf } from "../sums.js";
+import { figureNamed, numbersOf, sumsIn } from "./tools.js";
 
 /** @typedef {import("./index.js").Lesson} Lesson */
 /** @typedef {import("../blocks.js").NamedSum} NamedSum */
@@ -17,23 +18,27 @@ export function network(lesson, set) {
   const telling = h("p", { class: "sum", "aria-live": "polite" });
   const swatch = h("span", { class: "swatch", role: "img" });
   const sliders = h("div", {});
-  const inputs = figureNamed(lesson, "object");
-  put(
-    sliders,
-    (inputs.labels ?? []).map((label, place) => {
-      const most = label === "volume" ? 100 : 255;
-      return slider(label, { least: 0, most, step: label === "volume" ? 0.1 : 1 }, numbers(inputs)[place], (text) => set([`object.${label}=${text}`]));
-    }),
-  );
+  /** @param {Lesson} now */
+  function moveSliders(now) {
+    if (sliders.contains(document.activeElement)) return;
+    put(
+      sliders,
+      (figureNamed(now, "object").labels ?? []).map((label, place) => {
+        const [most, step] = label === "volume" ? [100, 0.1] : [255, 1];
+        return slider(label, { least: 0, most, step }, numbersOf(now, "object")[place], (text) => set([`object.${label}=${text}`]));
+      }),
+    );
+  }
   let looked = 0;
 
   /** @param {Lesson} now */
   function update(now) {
-    const values = numbers(figureNamed(now, "object"));
+    moveSliders(now);
+    const values = numbersOf(now, "object");
     const label = `a colour of red ${values[0]}, green ${values[1]}, blue ${values[2]}`;
     swatch.style.setProperty("background", `rgb(${values[0]} ${values[1]} ${values[2]})`);
     swatch.setAttribute("aria-label", label);
-    const neurons = [...sums(now, 0), ...sums(now, 1)];
+    const neurons = [...sumsIn(now.blocks, 0), ...sumsIn(now.blocks, 1)];
     /** @param {number} place */
     const tell = (place) => {
       looked = place;
@@ -46,7 +51,13 @@ export function network(lesson, set) {
     tell(looked);
   }
   update(lesson);
-  const object = h("div", {}, h("h2", {}, "By hand"), h("p", { class: "row" }, swatch, "Move its colour and volume."), sliders);
+  const things = h(
+    "p",
+    { class: "row" },
+    button("A leaf", () => set(["object=32 107 56 11.2"])),
+    button("A flower", () => set(["object=241 200 4 59.5"])),
+  );
+  const object = h("div", {}, h("h2", {}, "By hand"), h("p", { class: "row" }, swatch, "Move its colour and volume."), sliders, things);
   const right = h("div", {}, drawing, telling, h("p", { class: "quiet small" }, "Point at a neuron, or step to it with Tab: its sum is written out. The weights are among your own numbers below."));
   return { element: h("div", { class: "split network" }, object, right), update };
 }
@@ -57,7 +68,7 @@ function picture(lesson, inputs, neurons, tell) {
   const middle = neurons.length - 2;
   const columns = [inputs.length, middle, 2];
   const at = (/** @type {number} */ column, /** @type {number} */ place) => ({ x: COLUMNS[column], y: ((place + 0.5) * HEIGHT) / columns[column] });
-  const weights = neurons.map(({ name }) => numbers(figureNamed(lesson, name)));
+  const weights = neurons.map(({ name }) => numbersOf(lesson, name));
   const largest = Math.max(1e-9, ...weights.flat().map(Math.abs));
   const edges = neurons.flatMap((_, place) => {
     const column = place < middle ? 1 : 2;
@@ -99,22 +110,4 @@ function circle({ x, y }, name, value, kind) {
     svg("text", { "text-anchor": "middle", y: 5 }, value),
     svg("text", { class: "quiet", "text-anchor": kind === "input" ? "end" : "middle", x: kind === "input" ? -RADIUS - 6 : 0, y: kind === "input" ? 5 : RADIUS + 16 }, name),
   );
-}
-
-/** The how-manieth block of sums. @param {Lesson} lesson @param {number} which @returns {NamedSum[]} */
-function sums(lesson, which) {
-  const found = lesson.blocks.filter((block) => block.kind === "sums")[which];
-  return found?.kind === "sums" ? found.sums : [];
-}
-
-/** @param {Lesson} lesson @param {string} name */
-export function figureNamed(lesson, name) {
-  const found = lesson.figures.find((each) => each.name === name);
-  if (!found) throw new Error(`the lesson ${lesson.name} has no figure ${name}`);
-  return found;
-}
-
-/** @param {import("../fields.js").Figure} figure @returns {number[]} */
-export function numbers(figure) {
-  return Array.isArray(figure.value) ? figure.value : [Number(figure.value)];
 }
