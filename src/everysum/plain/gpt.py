@@ -14,14 +14,14 @@ from random import Random
 
 from everysum.plain.deviation import mean
 from everysum.plain.embedding import Embedding, random_embedding
-from everysum.plain.feed_forward import FeedForward, random_feed_forward
-from everysum.plain.heads import Attention, random_attention
+from everysum.plain.feed_forward import random_feed_forward
+from everysum.plain.heads import random_attention
 from everysum.plain.linear import Linear, random_linear
 from everysum.plain.loss import cross_entropy
 from everysum.plain.normalization import LayerNorm, layer_norm
 from everysum.plain.number import Number
 from everysum.plain.positions import placed
-from everysum.plain.residual import Wiring, post_norm, pre_norm
+from everysum.plain.residual import Layer, Wiring, post_norm, pre_norm
 from everysum.plain.softmax import drawn, softmax
 from everysum.plain.vector import Matrix
 
@@ -30,11 +30,11 @@ from everysum.plain.vector import Matrix
 class Block:
     """One floor of the tower: attention brings numbers from other positions, feed-forward works on each by itself."""
 
-    attention_normalization: LayerNorm
-    attention: Attention
-    feed_forward_normalization: LayerNorm
-    feed_forward: FeedForward
-    wiring: Wiring
+    attention_normalization: Layer
+    attention: Layer
+    feed_forward_normalization: Layer
+    feed_forward: Layer
+    wiring: Wiring = pre_norm
 
     def __call__(self, hidden: Matrix) -> Matrix:
         hidden = self.wiring(hidden, self.attention_normalization, self.attention)
@@ -43,16 +43,15 @@ class Block:
 
 @dataclass
 class GPT:
-    """`output` None: the embedding's own rows give the logits ("tied")."""
+    """Calling it gives logits: at each position an output for every token, the larger the likelier it comes next."""
 
     token_embedding: Embedding
     position_embedding: Embedding
     blocks: list[Block]
     normalization: LayerNorm | None
-    output: Linear | None
+    output: Linear | None  # None: the embedding's own rows give the logits ("tied")
 
     def __call__(self, token_ids: Sequence[int]) -> Matrix:
-        """At each position an output for every token that there is: the larger, the likelier it comes next."""
         if len(token_ids) > self.context_length:
             raise ValueError(
                 f"{len(token_ids)} tokens do not fit into a context of {self.context_length}: give the last ones"
@@ -70,9 +69,16 @@ class GPT:
         return len(self.position_embedding.weight)
 
     def loss(self, token_ids: Sequence[int]) -> Number:
-        """The average over all positions but the last of how badly its next token was predicted."""
+        """How badly the next token was predicted, the average over all positions but the last: all of them learn."""
         logits = self(token_ids[:-1])
         return mean([cross_entropy(row, wanted) for row, wanted in zip(logits, token_ids[1:], strict=True)])
+
+
+def random_block(width: int, heads: int, inner_width: int, random: Random, wiring: Wiring) -> Block:
+    attention = random_attention(width, heads, random)
+    return Block(
+        layer_norm(width), attention, layer_norm(width), random_feed_forward(width, inner_width, random), wiring
+    )
 
 
 def random_gpt(
@@ -83,22 +89,15 @@ def random_gpt(
     width: int,
     layers: int,
     heads: int,
+    inner_width: int | None = None,
     wiring: Wiring = pre_norm,
 ) -> GPT:
+    blocks = [random_block(width, heads, inner_width or 4 * width, random, wiring) for _ in range(layers)]
     return GPT(
         random_embedding(vocabulary_size, width, random, 0.3),
         random_embedding(context_length, width, random, 0.1),
-        [
-            Block(
-                layer_norm(width),
-                random_attention(width, heads, random),
-                layer_norm(width),
-                random_feed_forward(width, 4 * width, random),
-                wiring,
-            )
-            for _ in range(layers)
-        ],
-        None if wiring is post_norm else layer_norm(width),
+        blocks,
+        None if wiring is post_norm else layer_norm(width),  # post-norm has just normalized its last sum
         random_linear(width, vocabulary_size, random, bias=False),
     )
 

@@ -19,7 +19,7 @@ from everysum.plain.vector import Matrix, Vector, numbers
 Sees = Callable[[int, int], range]
 """Which of the asked words the word at a place sees: from its place and their number."""
 Turn = Callable[[Vector, int], Vector]
-"""What a head's query and key are turned by: their place."""
+"""What is done to a head's query and key for the place they stand at."""
 
 
 def itself_and_the_past(place: int, _: int) -> range:
@@ -28,6 +28,10 @@ def itself_and_the_past(place: int, _: int) -> range:
 
 def everything(_: int, count: int) -> range:
     return range(count)
+
+
+def no_turn(vector: Vector, _: int) -> Vector:
+    return vector
 
 
 @dataclass
@@ -43,40 +47,42 @@ class Attention:
     output: Layer
     head_size: int
     score: Score = scaled_score
+    sees: Sees = itself_and_the_past
+    turn: Turn = no_turn
 
-    def __call__(
-        self, words: Matrix, others: Matrix | None = None, sees: Sees = itself_and_the_past, turn: Turn | None = None
-    ) -> Matrix:
+    def __call__(self, words: Matrix, others: Matrix | None = None) -> Matrix:
         """Each word asks `others`, or where there are none the words themselves, as far as it sees them."""
         asked = words if others is None else others
-        queries = [self.heads(self.query(word), place, turn) for place, word in enumerate(words)]
-        keys = [self.heads(self.key(other), place, turn) for place, other in enumerate(asked)]
+        queries = [self.turned_heads(self.query(word), place) for place, word in enumerate(words)]
+        keys = [self.turned_heads(self.key(other), place) for place, other in enumerate(asked)]
         values = [self.heads(self.value(other)) for other in asked]
-        mixed = []
-        for place, heads in enumerate(queries):
-            group = len(heads) // len(keys[0])
-            seen = sees(place, len(asked))
-            side_by_side = []
-            for head, query in enumerate(heads):
-                its_keys = [keys[other][head // group] for other in seen]
-                its_values = [values[other][head // group] for other in seen]
-                side_by_side += attend(query, its_keys, its_values, self.score)
-            mixed.append(self.output(side_by_side))
-        return mixed
+        return [self.output(self.brought_home(queries, keys, values, place)) for place in range(len(words))]
 
-    def heads(self, vector: Vector, place: int = 0, turn: Turn | None = None) -> list[Vector]:
+    def brought_home(self, queries: list[Matrix], keys: list[Matrix], values: list[Matrix], place: int) -> Vector:
+        """What the heads of the word at this place find, side by side."""
+        seen = self.sees(place, len(keys))
+        group = len(queries[place]) // len(keys[0])
+        found = []
+        for head, query in enumerate(queries[place]):
+            shared = head // group
+            found += attend(query, [keys[i][shared] for i in seen], [values[i][shared] for i in seen], self.score)
+        return found
+
+    def heads(self, vector: Vector) -> Matrix:
         """A vector cut into those of its heads."""
-        parts = [vector[start : start + self.head_size] for start in range(0, len(vector), self.head_size)]
-        return parts if turn is None else [turn(part, place) for part in parts]
+        return [vector[start : start + self.head_size] for start in range(0, len(vector), self.head_size)]
+
+    def turned_heads(self, vector: Vector, place: int) -> Matrix:
+        return [self.turn(part, place) for part in self.heads(vector)]
 
 
-def random_attention(width: int, heads: int, random: Random, *, bias: bool = True) -> Attention:
+def random_attention(width: int, heads: int, random: Random, sees: Sees = itself_and_the_past) -> Attention:
     if width % heads:
         raise ValueError(
             f"{heads} heads cannot share a width of {width} evenly: take a number of heads that divides it"
         )
-    query, key, value, output = (random_linear(width, width, random, bias=bias) for _ in range(4))
-    return Attention(query, key, value, output, width // heads)
+    query, key, value, output = (random_linear(width, width, random) for _ in range(4))
+    return Attention(query, key, value, output, width // heads, sees=sees)
 
 
 @dataclass
@@ -89,26 +95,21 @@ class SharedThenPerHead:
     def __call__(self, vector: Vector) -> Vector:
         return self.per_head(self.shared(vector))
 
-
-def side_by_side(vector: Vector) -> Vector:
-    """What stands in the place of the output matrix in the article: nothing."""
-    return vector
-
-
-def shared_heads(
-    query: SharedThenPerHead, key: SharedThenPerHead, value: SharedThenPerHead, head_size: int
-) -> Attention:
-    """The article's heads: shared query, key and value, a linear layer each per head; q·k as it is, no output."""
-    return Attention(query, key, value, side_by_side, head_size, product_score)
+    def folded(self) -> Linear:
+        """One layer for the two: its weights are the product of theirs."""
+        return Linear(product(self.per_head.weight, self.shared.weight))
 
 
-def standard(query: SharedThenPerHead, key: SharedThenPerHead, value: SharedThenPerHead, head_size: int) -> Attention:
-    """The standard heads that compute just the same: each head's matrix is its own layer times the shared one."""
+Way = SharedThenPerHead
+
+
+def shared_heads(query: Way, key: Way, value: Way, head_size: int) -> Attention:
+    """The article's heads: shared query, key and value, a layer for each head, q · k as it is, and no output matrix."""
+    return Attention(query, key, value, lambda side_by_side: side_by_side, head_size, product_score)
+
+
+def standard(query: Way, key: Way, value: Way, head_size: int) -> Attention:
+    """The standard heads that compute just the same; their output matrix leaves every number as it is."""
     width = len(value.per_head.weight)
     as_it_is = Linear([numbers(int(row == column) for column in range(width)) for row in range(width)])
-    return Attention(folded(query), folded(key), folded(value), as_it_is, head_size, product_score)
-
-
-def folded(way: SharedThenPerHead) -> Linear:
-    """One layer for two: its weights are the product of theirs."""
-    return Linear(product(way.per_head.weight, way.shared.weight))
+    return Attention(query.folded(), key.folded(), value.folded(), as_it_is, head_size, product_score)

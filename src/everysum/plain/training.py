@@ -13,6 +13,8 @@ from everysum.plain.vector import Vector
 Example = TypeVar("Example")
 Progress = Callable[[int, float], None]
 """Called after each step with how many steps are done, and the loss before the step."""
+Rate = Callable[[int], float]
+"""How far a step moves for each unit of gradient, at step 0, 1, 2, …"""
 
 
 def parameters(network: object) -> Vector:
@@ -42,6 +44,15 @@ def gradients(loss: Number, movable: Sequence[Number]) -> list[float]:
     return [number.gradient for number in movable]
 
 
+def steady(rate: float) -> Rate:
+    return lambda _: rate
+
+
+def falling(rate: float, steps: int) -> Rate:
+    """Ever smaller down to nothing at the end: large steps to get near, small ones to settle."""
+    return lambda step: rate * (1 - step / steps)
+
+
 def move(movable: Sequence[Number], rate: float) -> None:
     """Each parameter a small step against its gradient: where that is positive, less of it makes the loss smaller."""
     for number in movable:
@@ -53,7 +64,7 @@ def descend(
     movable: Sequence[Number],
     *,
     steps: int,
-    rate: float,
+    rate: Rate,
     progress: Progress | None = None,
 ) -> list[float]:
     """Gradient descent: `loss_at(step)`, its gradients, a move, and again. Returns each step's loss before its move."""
@@ -61,7 +72,7 @@ def descend(
     for step in range(steps):
         loss = loss_at(step)
         loss.backward()
-        move(movable, rate)
+        move(movable, rate(step))
         losses.append(loss.value)
         if progress is not None:
             progress(step + 1, loss.value)
@@ -85,4 +96,4 @@ def train(
     def average(_: int) -> Number:
         return mean([loss_of(example) for example in examples])
 
-    return descend(average, movable, steps=epochs, rate=rate, progress=progress)
+    return descend(average, movable, steps=epochs, rate=steady(rate), progress=progress)
