@@ -6,7 +6,12 @@ import { figure } from "./numbers.js";
 /** @typedef {{name: string, values: number[]}} Line */
 
 const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT] = [640, 260, 62, 30, 12, 12];
-const KINDS = ["line", "line second", "line third"];
+
+/** Few lines have colours of their own, many go from one to the other. @param {number} place @param {number} count */
+function colourOf(place, count) {
+  if (count <= 3) return `var(${["--plus", "--minus", "--quiet"][place]})`;
+  return `color-mix(in oklab, var(--minus) ${Math.round((place / (count - 1)) * 100)}%, var(--plus))`;
+}
 
 /**
  * @param {Line[]} lines of one length, or shorter while they grow
@@ -35,12 +40,12 @@ export function curve(lines, { label, across, places, low, high, first = 0 }) {
     ),
     svg("text", { class: "quiet", x: LEFT, y: HEIGHT - 8 }, String(first)),
     svg("text", { class: "quiet", x: WIDTH - RIGHT, y: HEIGHT - 8, "text-anchor": "end" }, `${across} ${first + count - 1}`),
-    ...lines.map(({ values }, place) => svg("path", { class: KINDS[place % 3], d: path(values, x, y) })),
+    ...lines.map(({ values }, place) => svg("path", { class: "line", style: { stroke: colourOf(place, lines.length) }, d: path(values, x, y) })),
     marks,
   );
   const legend =
     lines.length > 1 &&
-    h("div", { class: "legend" }, lines.map(({ name }, place) => h("span", {}, h("i", { class: KINDS[place % 3].slice(5) }), name)));
+    h("div", { class: "legend" }, lines.map(({ name }, place) => h("span", {}, h("i", { style: { "border-color": colourOf(place, lines.length) } }), name)));
   const input = h("input", { type: "range", min: 0, max: count - 1, value: 0, "aria-label": `${label}: read at ${across}` });
   /** @param {number} place */
   function read(place) {

@@ -69,7 +69,9 @@ export function slider(label, { least = -1, most = 1, step = 0.01, kind }, value
     range.value = number.value;
     changed(number.value);
   });
-  return h("div", { class: "field" }, h("label", { for: id }, label), range, number);
+  // a number that only names a start needs no slider
+  const plain = kind === "count" && most > 1000;
+  return h("div", { class: label.length > 12 ? "field long" : "field" }, h("label", { for: id }, label), !plain && range, number);
 }
 
 /** A slider over a thousand in each direction moves nothing finely: it keeps near what is there. @param {number} least @param {number} most @param {number} value */
@@ -92,7 +94,7 @@ function words(figure, changed) {
     autocapitalize: "off",
   });
   input.addEventListener("input", () => changed(figure.name, input.value));
-  return h("div", { class: "field text" }, h("label", { for: id }, figure.meaning), input);
+  return h("div", { class: "field text long" }, h("label", { for: id }, figure.meaning), input);
 }
 
 /** Numbers whose count may change are typed one after another. @param {Figure} figure @param {Changed} changed */
@@ -100,7 +102,7 @@ function list(figure, changed) {
   const id = uniqueId("field");
   const input = h("input", { type: "text", id, value: figure.text, spellcheck: "false", autocomplete: "off" });
   input.addEventListener("input", () => changed(figure.name, input.value));
-  return h("div", { class: "field text" }, h("label", { for: id }, figure.meaning), input);
+  return h("div", { class: "field text long" }, h("label", { for: id }, figure.meaning), input);
 }
 
 /** @param {Figure} figure @param {Changed} changed */
@@ -112,5 +114,5 @@ function choice(figure, changed) {
     (figure.choices ?? []).map((name) => h("option", { value: name, selected: name === figure.value }, name)),
   );
   select.addEventListener("change", () => changed(figure.name, select.value));
-  return h("div", { class: "field text" }, h("label", { for: id }, figure.meaning), select);
+  return h("div", { class: "field text long" }, h("label", { for: id }, figure.meaning), select);
 }

@@ -88,9 +88,11 @@ export async function lines(path, body, signal, heard) {
   }
 }
 
+const PATIENCE = 1500;
+
 /**
- * Questions of which only the newest counts: while one is on its way, only the last that came meanwhile is kept.
- * For sliders, which ask faster than anyone answers.
+ * Questions of which only the newest counts: while one is on its way, only the last that came meanwhile is kept, and one
+ * that takes long is given up for it. For sliders, which ask faster than anyone answers.
  * @template A, R
  * @param {(asked: A, signal: AbortSignal) => Promise<R>} asks
  * @param {(result: R, asked: A) => void} answered
@@ -100,14 +102,23 @@ export function newest(asks, answered, failed) {
   /** @type {{asked: A} | null} */
   let next = null;
   let busy = false;
+  let began = 0;
   let stop = new AbortController();
+  function giveUp() {
+    stop.abort();
+    stop = new AbortController();
+  }
   async function go() {
-    if (busy) return;
+    if (busy) {
+      if (performance.now() - began > PATIENCE) giveUp();
+      return;
+    }
     busy = true;
     while (next) {
       const { asked } = next;
       const { signal } = stop;
       next = null;
+      began = performance.now();
       try {
         const result = await asks(asked, signal);
         if (!signal.aborted) answered(result, asked);
@@ -125,8 +136,7 @@ export function newest(asks, answered, failed) {
     },
     cancel() {
       next = null;
-      stop.abort();
-      stop = new AbortController();
+      giveUp();
     },
   };
 }

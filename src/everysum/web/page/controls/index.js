@@ -2,6 +2,7 @@
 
 import { attention } from "./attention.js";
 import { characters } from "./characters.js";
+import { dropout, gpt, heads, llama, positions, separator, transformer } from "./models.js";
 import { network } from "./network.js";
 import { residual } from "./residual.js";
 import { softmax } from "./softmax.js";
@@ -34,6 +35,13 @@ const CONTROLS = {
   softmax,
   residual,
   normalization,
+  dropout,
+  heads,
+  positions,
+  gpt,
+  separator,
+  transformer,
+  llama,
 };
 
 /** @param {Lesson} lesson @param {Set} set @returns {Control | null} */

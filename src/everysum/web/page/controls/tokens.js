@@ -98,7 +98,7 @@ export function subWords(lesson, set) {
     put(
       others,
       h("h3", {}, "The same sentence in the models that are open"),
-      answer.cuts.length === 0 && h("p", { class: "quiet" }, "None is: give `everysum open` the folders of GPT-2 or Llama, and their cuts stand here."),
+      answer.cuts.length === 0 && h("p", { class: "quiet" }, "None is: give ", h("code", {}, "everysum open"), " the folders of GPT-2 or Llama, and their cuts stand here."),
       ...answer.cuts.map(({ name, tokens }) => h("p", { class: "tokens" }, h("strong", {}, `${name}, ${tokens.length} tokens `), tokens.map((token) => h("span", { class: "token" }, token.replaceAll(" ", "␣"))))),
     );
   }

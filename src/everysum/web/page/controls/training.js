@@ -8,6 +8,8 @@ import { curveIn, figureNamed, numbersOf, stepper, tableIn, under } from "./tool
 
 /** @typedef {import("./index.js").Lesson} Lesson */
 
+const LONGEST = 200;
+
 /** @param {Lesson} lesson @param {import("./index.js").Set} set @returns {import("./index.js").Control} */
 export function training(lesson, set) {
   let shown = lesson;
@@ -15,7 +17,7 @@ export function training(lesson, set) {
   const steps = stepper({
     now: () => numbersOf(shown, "epochs")[0],
     least: 1,
-    most: Math.min(most, 120),
+    most: Math.min(most, LONGEST),
     go: (epochs) => set([`epochs=${epochs}`]),
     words: { step: "One epoch more", play: "Go on by itself", start: "From the start" },
   });
@@ -27,7 +29,7 @@ export function training(lesson, set) {
       put(rate, field(figureNamed(now, "rate"), (name, value) => set([`${name}=${value}`])), field(figureNamed(now, "seed"), (name, value) => set([`${name}=${value}`])));
     const trained = under(now, "Again and again");
     const losses = curveIn(trained)?.values ?? [];
-    put(falling, curve([{ name: "loss", values: losses }], { label: "the average loss, epoch by epoch", across: "epoch", places: Math.max(120, losses.length), first: 1 }));
+    put(falling, curve([{ name: "loss", values: losses }], { label: "the average loss, epoch by epoch", across: "epoch", places: Math.max(LONGEST, losses.length), first: 1 }));
     const table = tableIn(under(now, "Which way is down"), 1);
     put(gradients, h("h3", {}, "The gradient of one weight, at the start"), table && draw(table, set));
     const says = tableIn(trained);
