@@ -5,6 +5,8 @@
     es.train("my_book.txt", out="runs/book", minutes=5)
     model = es.load("runs/book")
     print(model.generate("Once upon"))
+    record = model.record("Once upon")
+    print(record["logits"][-1, "a"].explain())
 
 Everything is imported when it is first used, so that `everysum --help` does not wait for torch.
 """
@@ -19,12 +21,19 @@ from everysum.version import __version__
 if TYPE_CHECKING:
     from everysum.api import evaluate as evaluate
     from everysum.api import train as train
+    from everysum.explain.record import record as record
     from everysum.model import Model as Model
     from everysum.model import load as load
 
-_HOMES = {"load": "everysum.model", "Model": "everysum.model", "train": "everysum.api", "evaluate": "everysum.api"}
+_HOMES = {
+    "load": "everysum.model",
+    "Model": "everysum.model",
+    "train": "everysum.api",
+    "evaluate": "everysum.api",
+    "record": "everysum.explain.record",
+}
 
-__all__ = ["Model", "__version__", "evaluate", "load", "train"]
+__all__ = ["Model", "__version__", "evaluate", "load", "record", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,21 +10,23 @@ from pathlib import Path
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional
 
 from everysum import machine
 from everysum.data.text import Errors, find_texts, survey
 from everysum.data.token_files import prepare_tokens
 from everysum.errors import InputError, ModelFolderError
+from everysum.explain.record import Record, recorded
 from everysum.generation.chances import Chances, chances
 from everysum.generation.continuations import Continuation, continuations
-from everysum.generation.generate import steps
+from everysum.generation.generate import refuse_unusable, steps
 from everysum.generation.sampling import Sampling
 from everysum.generation.text import GeneratedText, generate_text, stream_text
 from everysum.models.network import Network
 from everysum.parallel import Team, cores_restored, use_cores
 from everysum.pretrained.folder import load_network, save_network
 from everysum.tokenizers import load_tokenizer
-from everysum.tokenizers.tokenizer import Tokenizer
+from everysum.tokenizers.tokenizer import END_OF_TEXT, Tokenizer
 from everysum.training.build import build_network
 from everysum.training.checkpoint import Checkpoints, load_weights
 from everysum.training.evaluation import Measurement, evaluate_tokens, token_sizes
@@ -145,6 +147,36 @@ class Model:
         """For every position the logits of what comes next."""
         logits: Tensor = self.network.head(self.network(token_ids.to(self.network.head_weight.device)))
         return logits
+
+    def record(self, prompt: str | None = None) -> Record:
+        """The pass over a prompt with every number in it, ready to be explained: see `everysum.explain`.
+
+        Beside what the network computes it has `logits`, `probabilities` (of what comes after each token) and, for two
+        tokens or more, `loss` (the mean of −ln probability of those that came). Positions can be named by tokens.
+        """
+        token_ids = self.token_ids(prompt)
+        refuse_unusable(self.network, [token_ids], 0)
+        batch = torch.tensor([token_ids], device=self.network.head_weight.device)
+
+        @torch.no_grad()
+        def predict() -> dict[str, Tensor]:
+            hidden = self.network(batch)
+            logits = self.network.head(hidden)
+            made = {"logits": logits, "probabilities": logits.softmax(dim=-1), "hidden": hidden}
+            if batch.shape[1] > 1:
+                made["loss"] = functional.cross_entropy(logits[0, :-1], batch[0, 1:])
+            return made
+
+        record = recorded(self.network, predict, {"token_ids": batch})
+        return record.label({"token_ids": [list(map(self.token_text, token_ids))]}, self.token_text)
+
+    def token_text(self, token_id: int) -> str:
+        """What a token stands for: its text, where it is not half a character, or a name for it."""
+        if token_id == self.tokenizer.end_of_text:
+            return END_OF_TEXT
+        if not 0 <= token_id < self.tokenizer.vocabulary_size:
+            return f"token {token_id}"
+        return self.tokenizer.token_bytes(token_id).decode("utf-8", errors="backslashreplace")
 
     def evaluate(self, *texts: Path | str, stride: int | None = None, errors: Errors = "strict") -> Measurement:
         """How well the model predicts texts (files or folders); every token is scored once, documents kept apart."""
