@@ -18,6 +18,7 @@ from everysum.server.guard import Admission
 from everysum.server.lessons import chapter_list, lesson_routes
 from everysum.server.limits import Limits
 from everysum.server.models import Models, model_routes
+from everysum.server.records import record_routes
 from everysum.server.work import Worker
 
 PAGE = Path(__file__).parent / "page"
@@ -47,6 +48,8 @@ def page_application(admission: Admission, limits: Limits, models: Sequence[Path
         return answered({"chapters": chapter_list(), "models": [choice.data() for choice in shown.choices]})
 
     worker.warm_up()
-    app = application([contents, lesson_routes(worker), model_routes(shown)], [worker.close])
+    recording = Worker()
+    routes = [contents, lesson_routes(worker), model_routes(shown), record_routes(shown, recording)]
+    app = application(routes, [worker.close, recording.close])
     app.mount("/", PageFiles(directory=PAGE, html=True))
     return guarded(app, admission, limits)

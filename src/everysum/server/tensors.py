@@ -1,0 +1,79 @@
+"""Tensors as the page shows them: their axes with what stands on them, and a part of them as raw numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from everysum.errors import InputError
+
+if TYPE_CHECKING:
+    from everysum.explain import NamedTensor, Record
+
+MOST_LABELS = 60_000
+MOST_NUMBERS = 4_200_000
+"""Of one tile: about 17 MB."""
+
+Numbers = npt.NDArray[np.float32]
+
+
+def listed(record: Record) -> list[dict[str, Any]]:
+    """Every named tensor of a pass in a line."""
+    return [{**tensor.as_json(), "kind": kind_of(tensor)} for tensor in record.list()]
+
+
+def kind_of(tensor: NamedTensor) -> str:
+    """For the page's diagram: a weight, an input, what a module returned, or a step on the way there."""
+    what = tensor.what
+    if what in ("weight", "buffer", "input", "constant"):
+        return what
+    return "output" if what.startswith("output") else "step"
+
+
+def described(tensor: NamedTensor) -> dict[str, Any]:
+    """A tensor with the texts of the tokens on its axes, and its smallest and largest number."""
+    numbers = tensor.tensor.detach().double()
+    finite = numbers[numbers.isfinite()]
+    return {
+        **tensor.as_json(),
+        "tokens": [labels(tensor, axis) for axis in range(len(tensor.shape))],
+        "low": finite.min().item() if finite.numel() else 0.0,
+        "high": finite.max().item() if finite.numel() else 0.0,
+        "mean": finite.mean().item() if finite.numel() else 0.0,
+    }
+
+
+def labels(tensor: NamedTensor, axis: int) -> list[str] | None:
+    return tensor.tokens(axis) if tensor.shape[axis] <= MOST_LABELS else None
+
+
+def tile(tensor: NamedTensor, at: list[int], part: tuple[int, int, int, int], step: int) -> Numbers:
+    """A rectangle of the matrix of the last two axes; of each block of `step` × `step` the number of largest size."""
+    numbers = tensor.tensor.detach()
+    if len(at) != max(0, numbers.ndim - 2):
+        raise InputError(
+            f"{tensor.name} has {numbers.ndim} axes", wanted=f"{max(0, numbers.ndim - 2)} places before the last two"
+        )
+    for place, size in zip(at, numbers.shape, strict=False):
+        if not 0 <= place < size:
+            raise InputError(f"{tensor.name} has no place {place} there", wanted=f"0 to {size - 1}")
+    matrix = numbers[tuple(at)]
+    matrix = matrix.reshape(1, -1) if matrix.ndim < 2 else matrix
+    row, column, rows, columns = part
+    cut = matrix[row : row + rows, column : column + columns].float().numpy()
+    if cut.size == 0 or cut.size / step**2 > MOST_NUMBERS:
+        raise InputError("this part of the tensor cannot be shown", wanted=f"1 to {MOST_NUMBERS:,} numbers")
+    return np.ascontiguousarray(cut if step == 1 else coarse(cut, step), dtype=np.float32)
+
+
+def coarse(numbers: Numbers, step: int) -> Numbers:
+    """Of each block the number that is largest without its sign, with its sign."""
+    down, across = (-(-size // step) for size in numbers.shape)
+    padded = np.zeros((down * step, across * step), dtype=np.float32)
+    padded[: numbers.shape[0], : numbers.shape[1]] = numbers
+    blocks = padded.reshape(down, step, across, step)
+    high, low = blocks.max(axis=(1, 3)), blocks.min(axis=(1, 3))
+    largest: Numbers = np.where(high >= -low, high, low)
+    return largest

@@ -1,0 +1,201 @@
+/** The sum behind a number: its terms, the largest first, each to be asked in its turn; and what moves if it is changed. */
+
+import { bars } from "../bars.js";
+import { button, h, put, uniqueId } from "../dom.js";
+import { notice } from "../notice.js";
+import { change, figure, real, visible } from "../numbers.js";
+import { ask, lines } from "../server.js";
+
+/** @typedef {import("../numbers.js").Numeric} Numeric */
+/** @typedef {{name: string, kind: string, value: Numeric, way: number[], opens: boolean, factors?: Brief[]}} Brief */
+/**
+ * @typedef {Brief & {made_by: string, formula: string, recomputed: Numeric | null, difference: Numeric | null,
+ *   agrees: boolean, magnitude: Numeric, tolerance: {relative: number, type: string}, rerun: boolean, terms: Brief[],
+ *   terms_in_all: number, rest: {count: number, sum: Numeric}, inputs?: {argument: string, tensor: string}[]}} Explained
+ */
+/** @typedef {{tensor: string, index: number[], way: number[]}} Where */
+/** @typedef {{where: Where, name: string}} Crumb */
+/** @typedef {{before: import("../inspector.js").Predicted, after: import("../inspector.js").Predicted, changes: {number: string, before: Numeric, after: Numeric}[], differences: {tensor: string, numbers: number, changed: number, largest_at: number[], before: Numeric, after: Numeric}[], differences_in_all: number, held: string[]}} Nudged */
+
+/** @param {import("../inspector.js").Pass} pass */
+export function explanation(pass) {
+  const element = h("section", { class: "card explanation", "aria-label": "the sum behind a number" }, h("h2", {}, "The sum behind a number"), h("p", { class: "quiet" }, "Choose a number in a map, or a token that may come next."));
+  /** @type {Crumb[]} */
+  let crumbs = [];
+  let position = -1;
+  let asked = 0;
+
+  /** @param {string} tensor @param {number[]} index */
+  function show(tensor, index) {
+    crumbs = [];
+    void follow({ tensor, index, way: [] });
+  }
+
+  /** @param {Where} where @param {number} [shown] */
+  async function follow(where, shown = 20) {
+    asked += 1;
+    const own = asked;
+    try {
+      const found = /** @type {Explained} */ (await ask(`api/records/${pass.record}/explain`, { ...where, shown }));
+      if (own !== asked) return;
+      const last = crumbs[crumbs.length - 1];
+      if (!last || last.where !== where) crumbs = [...crumbs, { where, name: found.name }];
+      draw(found, where);
+    } catch (problem) {
+      put(element, notice(problem));
+    }
+  }
+
+  /** @param {Explained} number @param {Where} where */
+  function draw(number, where) {
+    /** @param {Brief} term */
+    const go = (term) => follow({ ...where, way: [...where.way, ...term.way] });
+    put(
+      element,
+      trail(),
+      h("h2", {}, number.name),
+      h("p", { class: "quiet" }, number.made_by),
+      values(number),
+      number.terms.length > 0 && terms(number, go),
+      number.rest.count > 0 && button(`${number.rest.count.toLocaleString("en")} more terms, together ${figure(number.rest.sum)}`, () => follow(where, Math.min(1000, number.terms.length * 5))),
+      number.inputs && h("ul", {}, number.inputs.map(({ argument, tensor }) => h("li", {}, `${argument}: ${tensor}`))),
+      nudge(number, where),
+    );
+    element.dataset.number = number.name;
+  }
+
+  function trail() {
+    return h(
+      "nav",
+      { "aria-label": "the way to this number" },
+      h(
+        "ol",
+        { class: "crumbs" },
+        crumbs.map(({ name, where }, place) =>
+          h(
+            "li",
+            {},
+            place === crumbs.length - 1
+              ? h("span", { "aria-current": "true" }, name)
+              : button(name, () => {
+                  crumbs = crumbs.slice(0, place);
+                  void follow(where);
+                }, { class: "number" }),
+          ),
+        ),
+      ),
+    );
+  }
+
+  /** Change the number, and see what moves. @param {Explained} number @param {Where} where */
+  function nudge(number, where) {
+    const id = uniqueId("nudge");
+    const input = h("input", { type: "text", inputmode: "decimal", id, value: String(real(number.value)), autocomplete: "off" });
+    const result = h("div", { "aria-live": "polite" });
+    const form = h("form", { class: "row nudge" }, h("label", { for: id }, "Change it to", input), h("button", { type: "submit" }, "What moves?"));
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const value = Number(input.value.replace("−", "-").replace(",", "."));
+      if (!Number.isFinite(value)) {
+        put(result, h("p", { class: "notice", role: "alert" }, "That is no number."));
+        return;
+      }
+      put(result, h("p", { class: "waiting" }, "Computing the pass again…"));
+      try {
+        const stop = new AbortController();
+        const moved = /** @type {Nudged} */ (await lines(`api/records/${pass.record}/nudge`, { ...where, value, position }, stop.signal, () => {}));
+        put(result, ...drawMoved(moved, show));
+      } catch (problem) {
+        put(result, notice(problem));
+      }
+    });
+    return h("div", {}, form, result);
+  }
+  return {
+    element,
+    show,
+    /** @param {number} at */
+    setPosition(at) {
+      position = at;
+    },
+  };
+}
+
+/** Recorded, recomputed, and how far they are apart. @param {Explained} number */
+function values(number) {
+  const allowed = number.tolerance.relative ? `allowed: ${figure(number.tolerance.relative, 2)} of ${figure(number.magnitude)}, for ${number.tolerance.type}` : "whole numbers must be exact";
+  return h(
+    "dl",
+    { class: "values" },
+    h("div", {}, h("dt", {}, "recorded"), h("dd", {}, figure(number.value, 8))),
+    number.recomputed !== null && h("div", {}, h("dt", {}, "recomputed"), h("dd", {}, figure(number.recomputed, 8))),
+    number.difference !== null && h("div", { title: allowed }, h("dt", {}, "difference"), h("dd", { class: number.agrees ? null : "minus" }, `${figure(number.difference, 2)} ${number.agrees ? "✓" : "✗ too far"}`)),
+  );
+}
+
+/** @param {Explained} number @param {(term: Brief) => void} go */
+function terms(number, go) {
+  const largest = Math.max(1e-300, ...number.terms.map(({ value }) => Math.abs(real(value))).filter(Number.isFinite));
+  return h(
+    "div",
+    { class: "scroll", tabindex: "0", role: "group", "aria-label": "terms" },
+    h(
+      "table",
+      { class: "terms" },
+      h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "number" }, "value"), h("td", {}), h("th", { scope: "col" }, number.kind === "sum" ? `${number.terms_in_all.toLocaleString("en")} terms, the largest first` : number.kind))),
+      h("tbody", {}, number.terms.map((term) => row(term, largest, go))),
+    ),
+  );
+}
+
+/** @param {Brief} term @param {number} largest @param {(term: Brief) => void} go */
+function row(term, largest, go) {
+  const value = real(term.value);
+  const share = Number.isFinite(value) ? Math.min(1, Math.abs(value) / largest) * 50 : 0;
+  const fill = h("span", { class: value < 0 ? "fill below" : "fill", style: { left: `${value < 0 ? 50 - share : 50}%`, width: `${share}%` } });
+  const factors = term.factors ?? [];
+  return h(
+    "tr",
+    {},
+    h("td", { class: value < 0 ? "number minus" : "number" }, figure(term.value)),
+    h("td", { class: "bar-cell", "aria-hidden": "true" }, h("span", { class: "track" }, h("span", { class: "zero", style: { left: "50%" } }), fill)),
+    h(
+      "td",
+      {},
+      factors.length
+        ? factors.flatMap((factor, place) => [place > 0 && " × ", named(factor, go)])
+        : named(term, go),
+    ),
+  );
+}
+
+/** A number by its figure, its name in small behind it. @param {Brief} number @param {(term: Brief) => void} go */
+function named(number, go) {
+  const text = h("span", {}, figure(number.value), h("span", { class: "quiet small" }, ` ${number.name}`));
+  if (number.kind === "constant") return text;
+  return button(text, () => go(number), { class: "number", "aria-label": `${number.name}, ${figure(number.value)}: what made it?` });
+}
+
+/** @param {Nudged} moved @param {(tensor: string, index: number[]) => void} show */
+function drawMoved(moved, show) {
+  const chances = (/** @type {import("../inspector.js").Predicted} */ { predictions }) => bars(predictions.map(({ text, probability }) => ({ name: visible(text), value: probability })), { label: "chances", share: true });
+  const more = moved.differences_in_all - moved.differences.length;
+  return [
+    h("p", {}, moved.changes.map(({ number, before, after }) => `${number}: ${figure(before)} → ${figure(after)}`).join("; ")),
+    h("div", { class: "split" }, h("div", {}, h("h3", {}, "Before"), chances(moved.before)), h("div", {}, h("h3", {}, "After"), chances(moved.after))),
+    h("h3", {}, moved.differences.length ? "What moved" : "Nothing that was computed differs"),
+    h(
+      "div",
+      { class: "scroll" },
+      h(
+        "table",
+        {},
+        h("tbody", {}, moved.differences.map(({ tensor, numbers, changed, largest_at, before, after }) =>
+          h("tr", {}, h("th", { scope: "row" }, button(tensor, () => show(tensor, largest_at), { class: "number" })), h("td", {}, `${changed.toLocaleString("en")} of ${numbers.toLocaleString("en")}`), h("td", { class: "number" }, `${figure(before)} → ${figure(after)}`), h("td", { class: "number" }, change(real(after) - real(before), 3))),
+        )),
+      ),
+    ),
+    more > 0 && h("p", { class: "quiet" }, `and ${more} more tensors`),
+    moved.held.length > 0 && h("p", { class: "quiet small" }, `held as it was: ${moved.held.join(", ")}`),
+  ];
+}
