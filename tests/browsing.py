@@ -59,6 +59,8 @@ class Watched:
 
     def open(self, route: str = "/") -> Page:
         """A part of the page, opened as its link is opened; ready once it shows what it has computed."""
+        # what was ready before must not be taken for what is asked for now
+        self.page.evaluate("() => document.querySelector('main > .page')?.removeAttribute('data-ready')")
         self.page.goto(f"{self.home}#{route}")
         return self.page
 

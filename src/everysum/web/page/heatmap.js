@@ -41,6 +41,7 @@ const MOST_CELLS = 1 << 22;
 const READABLE = 52;
 const LARGEST = 96;
 const NAMED = 15;
+const FEW_ROWS = 48;
 
 /**
  * A source that holds all its numbers.
@@ -118,14 +119,15 @@ export function heatmap(source, options) {
     top = options.columnLabels ? 26 : 22;
     width = stage.clientWidth;
     const tallest = Math.min(options.height ?? 520, window.innerHeight * 0.7);
-    const natural = Math.min(LARGEST * 0.7, (width - left) / source.columns) * source.rows + top + 1;
+    const fits = Math.min(LARGEST * 0.7, (width - left) / source.columns);
+    const natural = (source.rows > FEW_ROWS ? fits : Math.max(fits, NAMED + 1)) * source.rows + top + 1;
     const wanted = Math.round(Math.max(top + 60, Math.min(tallest, natural)));
     stage.style.setProperty("height", `${wanted}px`);
     height = wanted;
     const ratio = window.devicePixelRatio || 1;
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
-    if (fitted) fit();
+    if (fitted) fit(false);
     else keep();
   }
 
@@ -133,8 +135,9 @@ export function heatmap(source, options) {
     return Math.min((width - left) / source.columns, (height - top) / source.rows, LARGEST * 0.7);
   }
 
-  function fit() {
-    view.scale = smallest();
+  /** All of it; at first only as much as leaves the rows large enough to be told apart. @param {boolean} [whole] */
+  function fit(whole = true) {
+    view.scale = whole || source.rows > FEW_ROWS ? smallest() : Math.max(smallest(), NAMED + 1);
     view.row = view.column = 0;
     fitted = true;
     keep();

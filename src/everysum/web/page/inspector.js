@@ -7,7 +7,7 @@ import { diagram } from "./inspect/diagram.js";
 import { explanation } from "./inspect/explanation.js";
 import { tensorView } from "./inspect/tensor.js";
 import { notice } from "./notice.js";
-import { figure, visible } from "./numbers.js";
+import { figure, percent, visible } from "./numbers.js";
 import { ask, lines, newest } from "./server.js";
 import { store } from "./store.js";
 
@@ -120,7 +120,7 @@ function show(place, pass, asked) {
         found.predictions.map(({ id, text, logit, probability }) => ({
           name: visible(text),
           value: probability,
-          shown: `${(probability * 100).toFixed(2)} %  ${figure(logit, 4)}`,
+          shown: `${percent(probability)} · ${figure(logit, 4)}`,
           pick: () => told.show("logits", [0, found.position, id]),
         })),
         { label: "the likeliest tokens, with their chances and logits", share: true },

@@ -16,7 +16,16 @@ export function diagram(pass, show) {
   );
 }
 
-/** Tensors by where they belong: a block by its number, anything else by its first name. @param {TensorLine[]} tensors @returns {Station[]} */
+const FIXED = ["weight", "buffer", "input", "constant"];
+const OTHERS = "on the way";
+const LAST = ["hidden", "logits", "probabilities", "loss"];
+
+/**
+ * Tensors by where they belong, in the order in which they are computed: a block by its number, anything else by its
+ * first name. Steps that belong to no module stand together at the end.
+ * @param {TensorLine[]} tensors
+ * @returns {Station[]}
+ */
 export function stations(tensors) {
   /** @type {Map<string, Station>} */
   const found = new Map();
@@ -25,6 +34,7 @@ export function stations(tensors) {
     const numbered = names.findIndex((name) => /^\d+$/.test(name));
     const key = numbered > 0 ? names.slice(0, numbered + 1).join(".") : bare(names[0]);
     const rest = numbered > 0 ? names.slice(numbered + 1) : names.slice(1);
+    /** @type {Station} */
     const station = found.get(key) ?? { key, tensors: [], parts: new Map() };
     found.set(key, station);
     if (numbered > 0 && rest.length) {
@@ -32,7 +42,17 @@ export function stations(tensors) {
       station.parts.set(part, [...(station.parts.get(part) ?? []), tensor]);
     } else station.tensors.push(tensor);
   }
-  return [...found.values()];
+  const all = [...found.values()];
+  const time = (/** @type {Station} */ station) => {
+    if (LAST.includes(station.key)) return tensors.length + LAST.indexOf(station.key);
+    const own = new Set([...station.tensors, ...[...station.parts.values()].flat()]);
+    const computed = tensors.findIndex((tensor) => own.has(tensor) && !FIXED.includes(tensor.kind));
+    return computed < 0 ? (own.has(tensors[0]) ? -1 : tensors.findIndex((tensor) => own.has(tensor))) : computed;
+  };
+  const loose = (/** @type {Station} */ station) => !station.parts.size && station.tensors.every(({ kind }) => kind === "step") && !LAST.includes(station.key);
+  const steps = all.filter(loose).flatMap((station) => station.tensors);
+  const shown = all.filter((station) => !loose(station)).sort((one, other) => time(one) - time(other));
+  return steps.length ? [...shown, { key: OTHERS, tensors: steps, parts: new Map() }] : shown;
 }
 
 /** @param {Station} station @param {Show} show */

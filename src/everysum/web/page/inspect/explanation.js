@@ -1,7 +1,7 @@
 /** The sum behind a number: its terms, the largest first, each to be asked in its turn; and what moves if it is changed. */
 
 import { bars } from "../bars.js";
-import { button, h, put, uniqueId } from "../dom.js";
+import { button, calm, h, put, uniqueId } from "../dom.js";
 import { notice } from "../notice.js";
 import { change, figure, real, visible } from "../numbers.js";
 import { ask, lines } from "../server.js";
@@ -19,7 +19,7 @@ import { ask, lines } from "../server.js";
 
 /** @param {import("../inspector.js").Pass} pass */
 export function explanation(pass) {
-  const element = h("section", { class: "card explanation", "aria-label": "the sum behind a number" }, h("h2", {}, "The sum behind a number"), h("p", { class: "quiet" }, "Choose a number in a map, or a token that may come next."));
+  const element = h("section", { class: "card explanation", "aria-label": "the sum behind a number", tabindex: "-1" }, h("h2", {}, "The sum behind a number"), h("p", { class: "quiet" }, "Choose a number in a map, or a token that may come next."));
   /** @type {Crumb[]} */
   let crumbs = [];
   let position = -1;
@@ -62,6 +62,8 @@ export function explanation(pass) {
       nudge(number, where),
     );
     element.dataset.number = number.name;
+    element.focus({ preventScroll: true });
+    element.scrollIntoView({ block: "nearest", behavior: calm() ? "auto" : "smooth" });
   }
 
   function trail() {
