@@ -10,10 +10,11 @@
     record.replay({number: 0.18})                     # the same pass with that number changed: what differs
     record.gradient("loss", of=number)                # its slope by formula and by nudging
     record.verify(20_000)                             # recompute that many numbers from their explanations
+    record.prediction()                               # the likeliest tokens; .sum() .residual() .path() of their logits
     record.label({"token_ids": [["H", "u"]]})         # the tokens' texts, for a module that knows none
 
-`storage` and `recorder` keep what happened, `templates` and `rules` say how numbers are made (as data), `evaluate` applies
-the rules, `number` and `explanation` show them, `names` finds them, `replay` and `gradient` change them.
+`storage` and `recorder` keep what happened, `templates` and `rules` say how numbers are made (as data), `evaluate`
+applies the rules, `number` and `explanation` show them, `names` finds them, `replay` and `gradient` change them.
 """
 
 from everysum.explain.explanation import Explanation
@@ -21,5 +22,16 @@ from everysum.explain.number import Number
 from everysum.explain.record import Record, record, recorded
 from everysum.explain.rules import rules_as_json
 from everysum.explain.tensors import NamedTensor
+from everysum.explain.words import described, figure
 
-__all__ = ["Explanation", "NamedTensor", "Number", "Record", "record", "recorded", "rules_as_json"]
+__all__ = [
+    "Explanation",
+    "NamedTensor",
+    "Number",
+    "Record",
+    "described",
+    "figure",
+    "record",
+    "recorded",
+    "rules_as_json",
+]

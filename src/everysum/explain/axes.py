@@ -131,7 +131,7 @@ class AxisNames:
         first = inputs[0][1]
         axes = self.of(first)
         if not operation.makes or name in ("_unsafe_view",):
-            return self.looked_at(name, operation, axes, first, view, output)
+            return self.looked_at(name, operation, axes, first, view)
         statement = statement_of(operation, output)
         found = self.by_rule(operation, statement, view) if statement is not None else blank(view)
         return tuple(
@@ -152,7 +152,7 @@ class AxisNames:
         )
         return self.of(query)[place] if same and len(query.size) > 2 else unknown(view.size[place])
 
-    def looked_at(self, name: str, operation: Operation, axes: Axes, before: View, view: View, output: int) -> Axes:
+    def looked_at(self, name: str, operation: Operation, axes: Axes, before: View, view: View) -> Axes:  # noqa: PLR0911
         """The axes of another look at the same numbers."""
         arguments, rank = operation.arguments, len(before.size)
         if view.size == before.size and name not in PERMUTING:
@@ -201,7 +201,7 @@ class AxisNames:
         variables = [item.get("variable") for item in statement["index"]]
         spread = rank - sum(name is not None for name in variables)
         pattern: list[Any] = []
-        for item, name in zip(statement["index"], variables, strict=True):
+        for name in variables:
             pattern += [name] if name is not None else [("", place) for place in range(spread)]
         found: list[Axis] = [unknown(size) for size in view.size]
         for node in reads_of(statement["value"]):

@@ -1,7 +1,7 @@
 """What fused operations stand for: the same arithmetic in smaller steps, to be carried out once more under a record.
 
-Each function takes the arguments of PyTorch's operation and returns its results. Its variables name what they hold, since
-a record names numbers by them. For operations that are not here PyTorch's own table is asked.
+Each function takes the arguments of PyTorch's operation and returns its results. Its variables name what they hold,
+since a record names numbers by them. For operations that are not here PyTorch's own table is asked.
 """
 
 from __future__ import annotations

@@ -7,13 +7,13 @@ without its sign, which says how large a rounding error may be.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from everysum.explain.asked import Asked, Pair, ask
 from everysum.explain.functions import applied
-from everysum.explain.indices import INDEX_FUNCTIONS, SIZE_FUNCTIONS
+from everysum.explain.lookups import INDEX_FUNCTIONS, SIZE_FUNCTIONS
 from everysum.explain.operations import Operation
 from everysum.explain.rules import rule_of
 from everysum.explain.storage import Integers, Storage, Values, View
@@ -21,9 +21,6 @@ from everysum.explain.templates import Node, compiled
 
 if TYPE_CHECKING:
     from everysum.explain.record import Record
-
-Pair = tuple[Values, Values]
-"""A value and its magnitude."""
 
 LIMITS = {
     "aten.convolution": "out[...] = not transposed",
@@ -37,93 +34,6 @@ WITHOUT_RULE = {"aten.scatter.reduce", "aten.scatter.value_reduce"}
 """Overloads of operations with a rule that compute something else."""
 
 ELEMENTS_AT_ONCE = 4_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """One number that a formula read: the argument's name and where the number lies."""
-
-    argument: str
-    view: View
-    offset: int
-    time: int
-
-
-@dataclass
-class Asked:
-    """Some elements of one result of an operation, and everything needed to compute them."""
-
-    record: Record
-    operation: Operation
-    output_number: int
-    index: list[Any]
-    """The elements' coordinates."""
-    shape: tuple[int, ...]
-    captured: dict[str, Any] = field(default_factory=dict)
-    variables: dict[str, Any] = field(default_factory=dict)
-    results: dict[str, int] = field(default_factory=dict)
-    reads: list[Read] | None = None
-    """Where a list stands here, every number that is read by one element is noted in it."""
-    clipped: bool = False
-    """Whether a branch is evaluated that is not taken for all elements: then indices may lie outside."""
-
-    @property
-    def output(self) -> View:
-        view = self.operation.outputs[self.output_number]
-        assert view is not None
-        return view
-
-    def at(self, index: list[Any]) -> Asked:
-        return replace(self, index=index)
-
-    def with_variable(self, name: str, value: Any) -> Asked:
-        return replace(self, variables={**self.variables, name: value})
-
-    def read(self, view: View, coordinates: list[Any], name: str = "", time: int | None = None) -> Values:
-        """Elements of a tensor, broadcast as PyTorch does: aligned on the right, axes of size 1 read at 0."""
-        offsets, when = self.offsets(view, coordinates), self.operation.time if time is None else time
-        if self.reads is not None and offsets.size == 1:
-            self.reads.append(Read(name, view, int(offsets.reshape(-1)[0]), when))
-        return view.storage.values(offsets, when, view.dtype)
-
-    def pair(self, view: View, coordinates: list[Any], name: str, time: int) -> Pair:
-        """The same with their magnitudes: in a re-run those of the whole formula that the fused operation is."""
-        value = self.read(view, coordinates, name, time)
-        if self.record.rerun and view.storage.writes:
-            return value, magnitudes(self.record, view.storage, time)[self.offsets(view, coordinates)]
-        return value, np.abs(value) if value.dtype.kind in "ifc" else value
-
-    def offsets(self, view: View, coordinates: list[Any]) -> Integers:
-        rank = len(view.size)
-        aligned = coordinates[len(coordinates) - rank :] if rank else []
-        spots: list[Any] = []
-        for coordinate, size in zip(aligned, view.size, strict=True):
-            if size == 1:
-                spots.append(0)
-            else:
-                spots.append(np.clip(coordinate, 0, max(size - 1, 0)) if self.clipped else coordinate)
-        return view.offsets(spots)
-
-    def whole(self, view: View) -> Values:
-        """All of a tensor that the operation read."""
-        return view.storage.values(view.offsets(view.all_coordinates()), self.operation.time, view.dtype).reshape(
-            view.size
-        )
-
-    def own(self) -> Values:
-        """What the pass recorded for the elements themselves."""
-        view = self.output
-        spots = [np.broadcast_to(c, self.shape) for c in self.index]
-        values = view.storage.values(view.offsets(spots), self.operation.time + 1, view.dtype)
-        return np.broadcast_to(values, self.shape)
-
-
-def ask(record: Record, operation: Operation, output_number: int, coordinates: list[Integers], depth: int) -> Asked:
-    """Elements at these coordinates, for formulas with as many reductions inside each other as `depth` says."""
-    count = len(coordinates[0]) if coordinates else 1
-    shape = (count, *(1,) * depth)
-    index = [np.asarray(c, dtype=np.int64).reshape(shape) for c in coordinates]
-    return Asked(record, operation, output_number, index, shape)
 
 
 def statement_of(operation: Operation, output_number: int) -> Node | None:
@@ -193,7 +103,7 @@ def at_once(record: Record, operation: Operation, output_number: int, statement:
         return ELEMENTS_AT_ONCE
     largest = max([view.count for _, view in operation.inputs()] + [1])
     widest = max([max(view.size, default=1) for _, view in operation.inputs()] + [1])
-    terms = min(largest, widest**depth)
+    terms = int(min(largest, widest**depth))
     return max(1, ELEMENTS_AT_ONCE // (8 * max(terms, 1)))
 
 
@@ -214,7 +124,7 @@ def magnitudes(record: Record, storage: Storage, time: int) -> Values:
 
 def extent_of(view: View) -> int:
     """How many numbers a view's storage holds."""
-    return view.storage.memory.nbytes() // view.dtype.itemsize
+    return int(view.storage.memory.nbytes()) // view.dtype.itemsize
 
 
 # --- the evaluator ---------------------------------------------------------------------------------------------------
@@ -274,7 +184,7 @@ def read_pieces(node: Node, sources: Any, asked: Asked) -> Pair:
     numbers = np.unique(piece)
     if len(numbers) == 1:
         return asked.pair(sources[int(numbers[0])], coordinates, f"{name}.{int(numbers[0])}", asked.operation.time)
-    inner, total = replace(asked, clipped=True), (np.float64(0), np.float64(0))
+    inner, total = asked.within_branch(), (np.zeros(()), np.zeros(()))
     for number in numbers:
         pair = inner.pair(sources[int(number)], coordinates, f"{name}.{int(number)}", asked.operation.time)
         total = (np.where(piece == number, pair[0], total[0]), np.where(piece == number, pair[1], total[1]))
@@ -322,7 +232,7 @@ def opened(node: Node, asked: Asked) -> tuple[Asked, Any]:
     running = np.arange(most, dtype=np.int64).reshape(form)
     inside = None if count.size <= 1 or (count == most).all() else running < count
     inner = asked.with_variable(node["over"], running)
-    return (inner if inside is None else replace(inner, clipped=True)), inside
+    return (inner if inside is None else inner.within_branch()), inside
 
 
 def lengthened(array: Any, axis: int, count: int, rank: int) -> Values:
@@ -366,7 +276,7 @@ def choice(node: Node, asked: Asked) -> Pair:
         return evaluate(node["then"], asked)
     if not condition.any():
         return evaluate(node["else"], asked)
-    inner = replace(asked, clipped=True)
+    inner = asked.within_branch()
     (first, first_size), (second, second_size) = evaluate(node["then"], inner), evaluate(node["else"], inner)
     return np.where(condition, first, second), np.where(condition, first_size, second_size)
 
@@ -394,7 +304,7 @@ def call(node: Node, asked: Asked) -> Pair:
 def converted(value: Values, size: Values, asked: Asked) -> Pair:
     """A number as the result's type keeps it: whole numbers lose what is behind the point, truth is 1 or 0."""
     dtype = asked.output.dtype
-    if dtype.is_floating_point or dtype.is_complex or value.dtype.kind == "i" and str(dtype) != "torch.bool":
+    if dtype.is_floating_point or dtype.is_complex or (value.dtype.kind == "i" and str(dtype) != "torch.bool"):
         return value, size
     value = (value != 0).astype(np.int64) if str(dtype) == "torch.bool" else np.trunc(value).astype(np.int64)
     return value, np.abs(value)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from everysum.explain.evaluate import Asked, Read, evaluate, level, opened, raw
+from everysum.explain.asked import Asked, Read
+from everysum.explain.evaluate import evaluate, level, opened, raw
 from everysum.explain.functions import FUNCTIONS
-from everysum.explain.indices import SIZE_FUNCTIONS
+from everysum.explain.lookups import SIZE_FUNCTIONS
 from everysum.explain.storage import Values
 from everysum.explain.templates import Node
-
-SUBSCRIPTS = {"k": "ₖ", "m": "ₘ", "b": "ᵦ", "d": "", "w": "", "g": ""}
 
 TermGroup = tuple[Asked, Node, float, str | None, Values]
 """What an element is asked with, the terms' formula, what each is multiplied by, the variable that runs, the values."""
@@ -26,9 +23,9 @@ def constant_of(node: Node, asked: Asked) -> float | None:
         return scalar_argument(node, asked)
     if "reduce" in node or "choose" in node or "name" in node:
         return None
-    if "call" in node and node["call"] not in SIZE_FUNCTIONS:
-        if node["call"] not in FUNCTIONS or any(constant_of(part, asked) is None for part in node["of"]):
-            return None
+    computed = "call" in node and node["call"] not in SIZE_FUNCTIONS
+    if computed and (node["call"] not in FUNCTIONS or any(constant_of(part, asked) is None for part in node["of"])):
+        return None
     value = np.asarray(evaluate(node, asked)[0])
     if value.size != 1 or value.dtype.kind not in "bif":
         return None
@@ -137,7 +134,7 @@ def widened_shape(asked: Asked, node: Node, count: int) -> tuple[int, ...]:
     return tuple(form)
 
 
-def factors_of(node: Node, asked: Asked, factor: float) -> list[tuple[Node, float]]:
+def factors_of(node: Node, asked: Asked, factor: float) -> list[tuple[Node, float]]:  # noqa: PLR0911
     """The parts of a formula that is no sum: the factors of a product, the arguments of a function."""
     node = unnamed(node, asked)
     scale = [] if factor == 1.0 else [({"constant": factor}, 1.0)]
@@ -168,7 +165,7 @@ def factors_of_product(node: Node, asked: Asked) -> list[tuple[Node, float]]:
 
 def reads_of(node: Node, asked: Asked) -> list[Read]:
     """What one read touches: first the numbers that chose the element, such as a token id, and last the element."""
-    noted = replace(asked, reads=[])
+    noted = asked.noting()
     evaluate(node, noted)
     return noted.reads or []
 
@@ -215,90 +212,3 @@ def kind_of(node: Node, asked: Asked, factor: float) -> Any:
     if "reduce" in node or node.get("call") == "ranked":
         return "largest" if node.get("reduce") in ("max", "min") or "call" in node else "function"
     return "choice" if "choose" in node else "function"
-
-
-# --- words -----------------------------------------------------------------------------------------------------------
-
-Naming = Callable[[Read], str]
-"""What a number that a formula reads is called."""
-
-
-def number_text(value: float) -> str:
-    return f"{value:.6g}".replace("-", "−").replace("inf", "∞")
-
-
-STRENGTH = {"add": 1, "subtract": 1, "negative": 2, "multiply": 2, "divide": 2, "remainder": 2, "power": 4}
-
-
-class Writer:
-    """Writes a formula as people do: with the arguments' names, or where `naming` is given with the numbers' own."""
-
-    def __init__(self, asked: Asked, naming: Naming | None = None) -> None:
-        self.asked, self.naming = asked, naming
-
-    def formula(self, node: Node, factor: float = 1.0) -> str:
-        if factor == 1.0:
-            return self.written(unnamed(node, self.asked))
-        text = self.written(node, 2)
-        return f"−{text}" if factor == -1.0 else f"{number_text(factor)} × {text}"
-
-    def written(self, node: Node, around: int = 0) -> str:
-        node = settled(node, self.asked)
-        if "name" in node:
-            return str(node["name"]).replace("_", " ")
-        if "read" in node:
-            return self.read(node)
-        if "reduce" in node:
-            return self.reduction(node, around)
-        if "choose" in node:
-            parts = (self.written(node[part]) for part in ("then", "choose", "else"))
-            return "{} if {} else {}".format(*parts)
-        constant = settled_constant(node, self.asked)
-        if constant is not None:
-            return number_text(constant)
-        return self.call(node, around) if "call" in node else str(next(iter(node.values())))
-
-    def reduction(self, node: Node, around: int) -> str:
-        sign = {"sum": "Σ", "prod": "Π"}.get(node["reduce"], node["reduce"])
-        over = SUBSCRIPTS.get(node["over"], "")
-        spot = np.zeros((1,) * len(self.asked.shape), np.int64)
-        # its variable runs: the numbers in it have no single name
-        body = Writer(self.asked.with_variable(node["over"], spot)).written(node["of"], 2)
-        if sign not in "ΣΠ":
-            return f"{sign}{over}({body})"
-        return f"({sign}{over} {body})" if around > 2 else f"{sign}{over} {body}"
-
-    def call(self, node: Node, around: int) -> str:
-        name, strength = node["call"], STRENGTH.get(node["call"], 0)
-        function = FUNCTIONS.get(name)
-        if name == "converted":
-            return self.written(node["of"][0], around)
-        if function is not None and function.sign and len(node["of"]) == 2:
-            first, second = node["of"]
-            space = "" if name == "power" else " "
-            text = f"{self.written(first, strength)}{space}{function.sign}{space}{self.written(second, strength + 1)}"
-            return f"({text})" if around > strength else text
-        if function is not None and function.sign and len(node["of"]) == 1:
-            return f"{function.sign}{self.written(node['of'][0], 3)}"
-        shown = [part for part in node["of"] if part.get("argument") not in ("dim", "keepdim", "rounding_mode")]
-        return f"{name}({', '.join(self.written(part) for part in shown)})"
-
-    def read(self, node: Node) -> str:
-        constant = scalar_argument(node, self.asked)
-        if constant is not None:
-            return number_text(constant)
-        if self.naming is not None and (reads := reads_of(node, self.asked)):
-            return self.naming(reads[-1])
-        name = {"self": "x"}.get(node["read"], node["read"])
-        places = [self.place(item) for item in node["at"] if "all" not in item or len(node["at"]) > 1]
-        return f"{name}[{', '.join(places)}]" if places else str(name)
-
-    def place(self, item: Node) -> str:
-        if "variable" in item:
-            return str(item["variable"])
-        if "captured" in item or "all" in item:
-            return "…"
-        if "indices" in item:
-            last = item["of"][-1] if item["of"] else {}
-            return "indices" if item["indices"] == "looked_up" else str(last.get("variable", "…"))
-        return Writer(self.asked).written(item)

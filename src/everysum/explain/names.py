@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 from everysum.errors import InputError
 from everysum.explain.axes import Axes, AxisNames, annotated
 from everysum.explain.evaluate import statement_of
-from everysum.explain.number import Number, RecordedNumber, explainable
+from everysum.explain.number import Number
 from everysum.explain.opening import opened
 from everysum.explain.operations import ModuleCall, Operation
+from everysum.explain.recorded import RecordedNumber, explainable
 from everysum.explain.rules import UNFILLED
 from everysum.explain.sources import Source, source_of
 from everysum.explain.storage import Storage, View
@@ -186,10 +187,8 @@ class Names:
 
     def named_outputs(self, operation: Operation, source: Source) -> Iterator[tuple[str, View]]:
         """The names of an operation's results; another look at a tensor has one only if it has a variable."""
-        if (
-            operation.facts.packet.partition(".")[2] in UNFILLED
-            or not explainable(operation, 0)
-            and not source.variables
+        if operation.facts.packet.partition(".")[2] in UNFILLED or (
+            not explainable(operation, 0) and not source.variables
         ):
             return
         path = self.prefix or call_name(operation.module)

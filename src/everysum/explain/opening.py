@@ -1,4 +1,4 @@
-"""Opening a fused operation: carry out once more, in smaller steps and under a record of its own, what it stands for."""
+"""Opening a fused operation: what it stands for, carried out once more in smaller steps under a record of its own."""
 
 from __future__ import annotations
 

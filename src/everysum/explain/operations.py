@@ -1,9 +1,9 @@
-"""One step of a pass: an operation of PyTorch, what it read, what it made, and where in the program it was asked for."""
+"""One step of a pass: an operation of PyTorch, what it read and made, and where in the program it was asked for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from types import CodeType
 from typing import Any
 
@@ -38,7 +38,7 @@ class Facts:
     """Whether PyTorch carries it out as smaller operations."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def facts_of(function: Any) -> Facts:
     schema = function._schema
     short = function._overloadpacket.__name__
@@ -149,7 +149,7 @@ def tensors_in(value: Any) -> list[tuple[str, Tensor]]:
 
 
 def narrowest(operation: Operation, output: View) -> torch.dtype | None:
-    """The floating type with the fewest digits among what an operation reads and this result of it; None without any."""
+    """The floating type with the fewest digits that an operation reads or this result is of; None without any."""
     types = [view.dtype for _, view in operation.inputs()] + [output.dtype]
     floating = [dtype for dtype in types if dtype.is_floating_point or dtype.is_complex]
     return max(floating, key=lambda dtype: torch.finfo(dtype).eps, default=None)

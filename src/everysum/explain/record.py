@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from everysum.explain.gradient import Gradient
     from everysum.explain.names import Names
     from everysum.explain.number import Number
+    from everysum.explain.prediction import Prediction
     from everysum.explain.replay import Replay
     from everysum.explain.tensors import NamedTensor
     from everysum.explain.verify import Verdict
@@ -134,10 +135,18 @@ class Record(Tape):
 
         return slope(self, target, of)
 
+    def prediction(
+        self, position: int | str = -1, *, row: int = 0, count: int = 5, logits: str = "logits"
+    ) -> Prediction:
+        """What comes behind a position: the likeliest tokens, and three views of where their logits come from."""
+        from everysum.explain.prediction import prediction_of
+
+        return prediction_of(self, position, row, count, logits)
+
     def label(
         self, texts: Mapping[str, Sequence[Sequence[str]]], token_text: Callable[[int], str] | None = None
     ) -> Record:
-        """Say which text the token ids of an input stand for; `token_text` gives that of any token of the vocabulary."""
+        """Say which texts the token ids of an input stand for; `token_text` gives that of any token."""
         self.token_texts.update({name: [[*row] for row in rows] for name, rows in texts.items()})
         self.token_text = token_text or self.token_text
         return self
@@ -153,7 +162,7 @@ class Record(Tape):
         for number, guard in self.guards.items():
             if guard.changed(thoroughly=numbers is None or number in numbers):
                 raise InputError(
-                    f"{guard.name} has changed since this pass was recorded: its numbers are no longer those in the sums",
+                    f"{guard.name} has changed since this pass was recorded: its numbers are no longer those summed",
                     advice="record the pass again; or explain before training on",
                 )
 
@@ -165,7 +174,7 @@ class Record(Tape):
             if (storage.writes and tensor is None) or not storage.memory.nbytes():
                 continue
             if tensor is None:  # nobody's that we know: looked at through a tensor of our own
-                tensor = torch.empty(0, dtype=torch.uint8, device=storage.memory.device).set_(storage.memory)  # type: ignore[call-overload]
+                tensor = torch.empty(0, dtype=torch.uint8, device=storage.memory.device).set_(storage.memory)
             tensor = tensor.detach()  # shares the count of changes with the original, but not its graph
             version = None if tensor.is_inference() else tensor._version
             self.guards[storage.number] = Guard(name, tensor, version, sample_of(tensor))
@@ -252,7 +261,7 @@ def named_inputs(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, 
         bound = {**{f"input.{place}": value for place, value in enumerate(args)}, **kwargs}
     found = {}
     for name, value in bound.items():
-        inner = value if name not in ("args", "kwargs") else value
-        for way, tensor in tensors_in(inner):
-            found[".".join(filter(None, (name if name not in ("args", "kwargs") else "", way)))] = tensor
+        own = "" if name in ("args", "kwargs") else name
+        for way, tensor in tensors_in(value):
+            found[".".join(filter(None, (own, way)))] = tensor
     return found

@@ -54,14 +54,14 @@ class Tape:
 
     def view_of(self, tensor: Tensor) -> View:
         storage, _ = self.storage_of(tensor)
-        return View(storage, tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
+        return View(storage, int(tensor.storage_offset()), tuple(tensor.shape), tensor.stride(), tensor.dtype)
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Writes a tape while it is the active mode."""
 
     def __init__(self, tape: Tape) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.tape = tape
         self.module: ModuleCall | None = None
         self.failed: ModuleCall | None = None
@@ -98,7 +98,8 @@ class Recorder(TorchDispatchMode):
         """Put an operation that has just been carried out on the tape."""
         tape = self.tape
         returned = result if isinstance(result, (list, tuple)) else (result,)
-        known, views = [], []
+        known: list[bool] = []
+        views: list[View | None] = []
         for item in returned:
             if isinstance(item, Tensor):
                 known.append(tape.storage_of(item)[1])
@@ -189,7 +190,7 @@ class Stack:
         if result is None and sys.exc_info()[0] is not None and self.recorder.failed is None:
             self.recorder.failed = call
         tape = self.recorder.tape
-        with torch._C._DisableTorchDispatch():  # type: ignore[attr-defined]
+        with torch._C._DisableTorchDispatch():
             for way, tensor in tensors_in(result):
                 if tensor.layout == torch.strided:
                     call.outputs.append((way, tape.view_of(tensor), len(tape.operations)))

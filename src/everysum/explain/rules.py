@@ -1,8 +1,8 @@
 """The rules: how an element of each operation's result is computed. One table of text, read as data by every evaluator.
 
 The language is that of `everysum.explain.templates`; names are the arguments of PyTorch's operations, as their schemas
-have them. A rule's lines are the operation's results in order. `...` is the whole index of the element that is asked for.
-An operation in place has the rule of the one that it is named after: `add_` that of `add`.
+have them. A rule's lines are the operation's results in order. `...` is the whole index of the element asked for. An
+operation in place has the rule of the one that it is named after: `add_` that of `add`.
 """
 
 from __future__ import annotations
@@ -44,14 +44,12 @@ ROW_SQUARES = (
 AXES_MEAN = f"named(mean, sum({over('m')}) / {COUNT})"
 AXES_SQUARES = f"sum({over('k', '({x} - ' + AXES_MEAN + ') ** 2')})"
 
-ELEMENTWISE = (
-    "abs acos acosh asin asinh atan atanh ceil cos cosh digamma erf erfc exp exp2 expm1 floor isinf isnan lgamma log"
-    " log10 log1p log2 reciprocal relu round rsqrt sigmoid sign silu sin sinc sinh sqrt tan tanh trunc"
-).split()
+ELEMENTWISE = """
+    abs acos acosh asin asinh atan atanh ceil cos cosh digamma erf erfc exp exp2 expm1 floor isinf isnan lgamma log
+    log10 log1p log2 reciprocal relu round rsqrt sigmoid sign silu sin sinc sinh sqrt tan tanh trunc
+"""
 
-COPIES = (
-    "clone copy_self lift_fresh_copy contiguous alias_copy detach_copy expand_copy view_copy t_copy _to_copy".split()
-)
+COPIES = "clone lift_fresh_copy contiguous alias_copy detach_copy expand_copy view_copy t_copy _to_copy"
 
 RULES: dict[str, str] = {
     # matrix products
@@ -101,7 +99,7 @@ RULES: dict[str, str] = {
     " max[...] if given(max) else maximum(self[...], min[...] if given(min) else self[...]))",
     "aten.clamp_min": "out[...] = maximum(self[...], min[...])",
     "aten.clamp_max": "out[...] = minimum(self[...], max[...])",
-    **{f"aten.{name}": f"out[...] = {name}(self[...])" for name in ELEMENTWISE},
+    **{f"aten.{name}": f"out[...] = {name}(self[...])" for name in ELEMENTWISE.split()},
     "aten.special_erf": "out[...] = erf(self[...])",
     "aten.gelu": "out[...] = 0.5 * self[...] * (1 + tanh(0.7978845608028654 * (self[...] + 0.044715 * self[...] ** 3)))"
     " if approximate == 'tanh' else 0.5 * self[...] * (1 + erf(self[...] / 1.4142135623730951))",
@@ -185,11 +183,12 @@ RULES: dict[str, str] = {
     " for k in range(size(target, 0))) / (total_weight[...] if reduction == 1 else 1)\n"
     "total_weight[...] = 0 if reduction == 0 else sum((0 if target[k] == ignore_index else"
     " (weight[target[k]] if given(weight) else 1)) for k in range(size(target, 0)))",
-    "aten.mse_loss": "out[...] = (self[...] - target[...]) ** 2 if reduction == 0 else sum((self[*unraveled(self, 0, k)]"
-    " - target[*unraveled(self, 0, k)]) ** 2 for k in range(extent_from(self, 0)))"
+    "aten.mse_loss": "out[...] = (self[...] - target[...]) ** 2 if reduction == 0 else"
+    " sum((self[*unraveled(self, 0, k)] - target[*unraveled(self, 0, k)]) ** 2 for k in range(extent_from(self, 0)))"
     " / (extent_from(self, 0) if reduction == 1 else 1)",
-    "aten.histc": "out[i] = sum((1 if minimum(floor((self[*unraveled(self, 0, k)] - min) * bins / (max - min)), bins - 1)"
-    " == i and self[*unraveled(self, 0, k)] >= min and self[*unraveled(self, 0, k)] <= max else 0)"
+    "aten.histc": "out[i] = sum((1 if"
+    " minimum(floor((self[*unraveled(self, 0, k)] - min) * bins / (max - min)), bins - 1) == i"
+    " and self[*unraveled(self, 0, k)] >= min and self[*unraveled(self, 0, k)] <= max else 0)"
     " for k in range(extent_from(self, 0)))",
     "aten.bincount": "out[i] = sum((weights[k] if given(weights) else 1) if self[k] == i else 0"
     " for k in range(size(self, 0)))",
@@ -211,7 +210,7 @@ RULES: dict[str, str] = {
     "aten.gather": "out[...] = self[*replaced(dim, index[...])]",
     "aten.take": "out[...] = self[*unraveled(self, 0, index[...])]",
     # copies
-    **{f"aten.{name}": "out[...] = converted(self[...])" for name in COPIES},
+    **{f"aten.{name}": "out[...] = converted(self[...])" for name in COPIES.split()},
     "aten.copy": "out[...] = converted(src[...])",
     "aten.view_as_real_copy": "out[...] = self[...]",
     "aten.cat": "out[...] = tensors[piece(tensors, dim)][*replaced(dim, place_in_piece(tensors, dim))]",
@@ -230,7 +229,8 @@ RULES: dict[str, str] = {
     "aten.scatter": "out[...] = src[*scattered(dim, index, scatters(dim, index) - 1)] if scatters(dim, index) > 0"
     " else self[...]",
     "aten.scatter.value": "out[...] = value if scatters(dim, index) > 0 else self[...]",
-    "aten.scatter_add": "out[...] = self[...] + sum(src[*scattered(dim, index, k)] for k in range(scatters(dim, index)))",
+    "aten.scatter_add": "out[...] = self[...]"
+    " + sum(src[*scattered(dim, index, k)] for k in range(scatters(dim, index)))",
     "aten.index_copy": "out[...] = source[*replaced(dim, last_place(index, place(dim)))]"
     " if copies(index, place(dim)) > 0 else self[...]",
     "aten.index_fill": "out[...] = value[...] if copies(index, place(dim)) > 0 else self[...]",
@@ -289,7 +289,7 @@ def rule_of(name: str, packet: str) -> tuple[Node, ...] | None:
 def rules_as_json() -> dict[str, Any]:
     """The whole table as data for an evaluator in another language, with what it must know beside the rules."""
     from everysum.explain.functions import FUNCTIONS
-    from everysum.explain.indices import INDEX_FUNCTIONS, SIZE_FUNCTIONS
+    from everysum.explain.lookups import INDEX_FUNCTIONS, SIZE_FUNCTIONS
 
     return {
         "rules": {name: list(compiled(text)) for name, text in sorted(RULES.items())},

@@ -10,7 +10,7 @@ import ast
 import linecache
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import CodeType
 
@@ -47,7 +47,7 @@ class Found:
     each: bool = False
 
 
-@lru_cache(maxsize=None)
+@cache
 def parsed(file: str) -> tuple[dict[Span, ast.AST], dict[ast.AST, ast.AST]]:
     """Every piece of a source file by its place, and the piece around each."""
     try:
@@ -65,7 +65,7 @@ def parsed(file: str) -> tuple[dict[Span, ast.AST], dict[ast.AST, ast.AST]]:
     return spans, parents
 
 
-@lru_cache(maxsize=None)
+@cache
 def found_at(code: CodeType, instruction: int) -> tuple[Found, int, str]:
     """What the source says of the instruction's piece, its line, and the piece itself."""
     positions = list(code.co_positions())
@@ -80,7 +80,7 @@ def found_at(code: CodeType, instruction: int) -> tuple[Found, int, str]:
     return looked_at(node, parents), line, text if len(text) <= 120 else text[:117] + "…"
 
 
-def looked_at(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> Found:
+def looked_at(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> Found:  # noqa: PLR0911
     """Whether a piece is what an assignment assigns, or what a function returns."""
     if isinstance(node, ast.AugAssign):
         return Found((name_of(node.target),))

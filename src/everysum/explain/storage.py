@@ -133,7 +133,7 @@ class Storage:
         count = self.overwritten(time)
         key = (count, dtype)
         if key not in self.snapshots:
-            flat = torch.empty(0, dtype=dtype, device=self.memory.device).set_(self.memory)  # type: ignore[call-overload]
+            flat = torch.empty(0, dtype=dtype, device=self.memory.device).set_(self.memory)
             if count < len(self.writes):
                 flat = flat.clone()
                 for write in reversed(self.writes[count:]):

@@ -2,8 +2,8 @@
 
     out[i, j] = sum(self[i, k] * mat2[k, j] for k in range(size(self, 1)))
 
-says of a matrix product that its element at (i, j) is a sum over k. `compiled` turns such text into nested dictionaries,
-lists, strings and numbers, which any program can evaluate; `everysum.explain.evaluate` is one that does.
+says of a matrix product that its element at (i, j) is a sum over k. `compiled` turns such text into nested
+dictionaries, lists, strings and numbers, which any program can evaluate; `everysum.explain.evaluate` is one that does.
 
     {"constant": 2}                                  a number or a text
     {"argument": "alpha"}                            an argument of the operation that is no tensor
@@ -22,7 +22,7 @@ Reading broadcasts as PyTorch does: aligned on the right, an axis of size 1 is r
 from __future__ import annotations
 
 import ast
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 Node = dict[str, Any]
@@ -52,7 +52,7 @@ COMPARED = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def compiled(text: str) -> tuple[Node, ...]:
     """One {"result": name, "index": pattern, "value": node, "depth": …} for each line `name[pattern] = formula`."""
     statements = []

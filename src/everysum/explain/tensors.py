@@ -10,7 +10,7 @@ from torch import Tensor
 
 from everysum.errors import InputError
 from everysum.explain.axes import Axes, names_of
-from everysum.explain.number import RecordedNumber
+from everysum.explain.recorded import RecordedNumber
 from everysum.explain.storage import View
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class NamedTensor:
         self.place = place
         """The line of the program that made it."""
         self.own_axes: tuple[str, ...] | None = None
-        self.kept: tuple[int | slice, ...] = tuple(slice(None) for _ in view.size)
+        self.kept: tuple[int | range, ...] = tuple(map(range, view.size))
+        """Where its places lie in the tensor that it is a part of."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -90,7 +91,9 @@ class NamedTensor:
         """
         items = self.filled(list(index) if isinstance(index, tuple) else [index])
         offset, sizes, strides, labels = self.view.offset, [], [], []
-        own, spots, batch_row = [], [], 0
+        own: list[str] = []
+        spots: list[int | slice] = []
+        batch_row = 0
         for axis, item in enumerate(items):
             size, stride = self.view.size[axis], self.view.stride[axis]
             if isinstance(item, slice):
@@ -183,26 +186,10 @@ class NamedTensor:
         number.label = f"{self.name}[{places}]" if places else self.name
         return number
 
-    def composed(self, spots: list[Any]) -> tuple[int | slice, ...]:
+    def composed(self, spots: list[Any]) -> tuple[int | range, ...]:
         """Places in the whole tensor for places in this part of it."""
-        rest, found = iter(spots), []
-        for kept in self.kept:
-            if not isinstance(kept, slice):
-                found.append(kept)
-                continue
-            spot, step, start = next(rest), kept.step or 1, kept.start or 0
-            if isinstance(spot, slice):
-                first = start + (spot.start or 0) * step
-                found.append(
-                    slice(
-                        first,
-                        first + len(range(*spot.indices(10**12))) * step * (spot.step or 1),
-                        step * (spot.step or 1),
-                    )
-                )  # type: ignore[arg-type]
-            else:
-                found.append(start + spot * step)
-        return tuple(found)
+        rest = iter(spots)
+        return tuple(kept[next(rest)] if isinstance(kept, range) else kept for kept in self.kept)
 
     def numbers(self) -> list[RecordedNumber]:
         """Every number in it, in order."""

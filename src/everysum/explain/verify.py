@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from everysum.errors import UsageError
-from everysum.explain.evaluate import Pair, computed
-from everysum.explain.number import drawn
+from everysum.explain.asked import Pair
+from everysum.explain.evaluate import computed
 from everysum.explain.opening import opened
 from everysum.explain.operations import Operation
 from everysum.explain.record import Record
+from everysum.explain.recorded import drawn
 from everysum.explain.rules import UNFILLED
 from everysum.explain.storage import Integers, View
 from everysum.explain.tolerance import tolerance_of
@@ -66,13 +67,15 @@ def results_of(record: Record) -> Results:
     found: Results = []
     for operation in record.operations:
         if operation.makes and operation.facts.packet.partition(".")[2] not in UNFILLED:
-            found += [(record, operation, n, view) for n, view in enumerate(operation.outputs) if made(operation, view)]
+            for number, view in enumerate(operation.outputs):
+                if view is not None and made(operation, view):
+                    found.append((record, operation, number, view))
     return found
 
 
-def made(operation: Operation, view: View | None) -> bool:
+def made(operation: Operation, view: View) -> bool:
     """Whether an output is the operation's own work, and no view of something older."""
-    return view is not None and any(write.operation is operation for write in view.storage.writes) and view.count > 0
+    return view.count > 0 and any(write.operation is operation for write in view.storage.writes)
 
 
 def verified(record: Record, count: int | None, seed: int) -> Verdict:
@@ -82,8 +85,8 @@ def verified(record: Record, count: int | None, seed: int) -> Verdict:
     record.check()
     verdict, results = Verdict(), results_of(record)
     if count is None:
-        for item in results:
-            verify_elements(verdict, *item, item[3].all_coordinates())
+        for inside, operation, output, view in results:
+            verify_elements(verdict, inside, operation, output, view, view.all_coordinates())
         for inner in [inner for inner in record.nested.values() if inner is not None]:
             add(verdict, verified(inner, None, seed))
         return verdict
@@ -93,10 +96,10 @@ def verified(record: Record, count: int | None, seed: int) -> Verdict:
     chosen = np.sort(np.random.default_rng(seed).integers(0, ends[-1], count))
     owners = np.searchsorted(ends, chosen, side="right")
     for number in np.unique(owners):
-        item = results[number]
-        places = chosen[owners == number] - (ends[number] - item[3].count)
-        coordinates = list(np.unravel_index(places, item[3].size)) if item[3].size else [places][:0]
-        verify_elements(verdict, *item, coordinates)
+        inside, operation, output, view = results[int(number)]
+        places = chosen[owners == number] - (ends[number] - view.count)
+        coordinates: list[Integers] = list(np.unravel_index(places, view.size)) if view.size else []
+        verify_elements(verdict, inside, operation, output, view, coordinates)
     return verdict
 
 
