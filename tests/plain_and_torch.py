@@ -59,6 +59,9 @@ def assert_held_together(ours: Any, theirs: Tensor, pairs: Sequence[tuple[Any, T
     """The same values, and the same gradients of everything that went in; `pairs` has it from both sides."""
     assert_same(values(ours), theirs.detach().flatten(), TOLERANCE)
     directions = draw(*theirs.shape, seed=99).detach()
+    for numbers, _ in pairs:
+        for number in flat(numbers):
+            number.gradient = 0.0
     total(number * weight for number, weight in zip(flat(ours), directions.flatten().tolist(), strict=True)).backward()
     expected = torch.autograd.grad(theirs, [tensor for _, tensor in pairs], directions)
     for (numbers, _), gradient in zip(pairs, expected, strict=True):

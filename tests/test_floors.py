@@ -38,6 +38,9 @@ def test_every_import_of_the_house_goes_down_or_stays_level(floors: ModuleType) 
         ("errors.py", "from everysum import __version__", "is on no floor"),
         ("plain/softmax.py", "from everysum.layers import linear", "plain/ stands alone"),
         ("models/gpt.py", "from everysum.plain import network", "plain/ stands alone"),
+        ("lessons/network.py", "from everysum.cli import app", "lessons must not import everysum.cli"),
+        ("plain/softmax.py", "from everysum.lessons import network", "plain/ stands alone"),
+        ("cli/lesson.py", "from everysum.plain import network", "plain/ stands alone"),
         ("models/gpt.py", "from ..training import loop", "relative import"),
         ("attic/old.py", "from everysum.layers import linear", "is on no floor"),
         ("layers/linear.py", "from everysum.attic import old", "is on no floor"),
@@ -58,6 +61,7 @@ def test_an_import_that_goes_up_is_found(floors: ModuleType, tmp_path: Path, fil
         ("layers/attention.py", "from everysum.layers.linear import Linear"),
         ("plain/softmax.py", "from everysum.plain.number import Number\nimport math"),
         ("cli/train.py", "from everysum import model, machine"),
+        ("lessons/network.py", "from everysum.plain.number import Number\nfrom everysum.models import classifier"),
     ],
 )
 def test_an_import_that_goes_down_or_stays_level_is_not(

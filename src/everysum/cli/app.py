@@ -11,6 +11,7 @@ from everysum.cli.doctor import doctor
 from everysum.cli.evaluate import evaluate
 from everysum.cli.generate import generate
 from everysum.cli.help import USAGE_ERROR, Command, Group, in_our_words
+from everysum.cli.lesson import lesson
 from everysum.cli.open import open_page
 from everysum.cli.terminal import prepare_streams
 from everysum.cli.tokenize import tokenize
@@ -72,6 +73,14 @@ Examples:
   everysum tokenize runs/book "Humpty Dumpty"
   everysum tokenize runs/book "Humpty Dumpty" --merges
   everysum tokenize tokenizer.json --json < book.txt
+""",
+    lesson: """
+\b
+Examples:
+  everysum lesson                             all chapters
+  everysum lesson network
+  everysum lesson network --set "object=241 200 4 59.5" --set bias=1
+  everysum lesson attention --json | jq '.blocks[].kind'
 """,
     open_page: """
 \b

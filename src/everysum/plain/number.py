@@ -28,7 +28,7 @@ def signs(operation: Operation) -> tuple[Sign, Sign]:
 
 
 class Number:
-    """A value with its history; `gradient` is what the last `backward` found: how far its result moves with this one.
+    """A value with its history; `gradient` is how far the result of the last `backward` that came here moves with it.
 
     Written as text, a number is printed as it was written: `Number("0.10")`.
     """

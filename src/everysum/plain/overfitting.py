@@ -19,6 +19,7 @@ from everysum.plain.training import parameters, train
 from everysum.plain.vector import Matrix, Vector
 
 Example = tuple[Vector, int]
+Curve = list[tuple[float, float]]
 
 
 def examples(count: int, random: Random, wrong: float = 0.15) -> list[Example]:
@@ -31,8 +32,8 @@ def examples(count: int, random: Random, wrong: float = 0.15) -> list[Example]:
     return made
 
 
-def curves(probability: float, *, seed: int, epochs: int, rate: float = 0.3) -> list[tuple[float, float]]:
-    """After each epoch the loss on the 16 examples trained on, and that on 100 held out.
+def curves(probability: float, *, seed: int, epochs: int, rate: float = 0.3, every: int = 5) -> Curve:
+    """The loss on the 16 examples trained on, and that on 100 held out, after every 5 epochs.
 
     `probability` is that of each connection into the neurons to be missing; 0 trains without dropout.
     """
@@ -51,13 +52,17 @@ def curves(probability: float, *, seed: int, epochs: int, rate: float = 0.3) -> 
         weights = afterwards(hidden.weight, probability)
         return mean([loss(example, weights) for example in some]).value
 
-    found: list[tuple[float, float]] = []
+    def measure(done: int, _: float) -> None:
+        if done % every == 0:
+            found.append((measured(seen), measured(held_out)))
+
+    found: Curve = []
     train(
         seen,
         while_training,
         parameters([hidden, output]),
         epochs=epochs,
         rate=rate,
-        progress=lambda _, __: found.append((measured(seen), measured(held_out))),
+        progress=measure,
     )
     return found

@@ -39,7 +39,9 @@ def gradients_by_nudging(loss: Number, movable: Sequence[Number]) -> list[float]
 
 
 def gradients(loss: Number, movable: Sequence[Number]) -> list[float]:
-    """The same by formula: one pass back for all of them together."""
+    """The same by formula: one pass back for all of them together; 0 for one that the loss does not depend on."""
+    for number in movable:
+        number.gradient = 0.0
     loss.backward()
     return [number.gradient for number in movable]
 
@@ -71,7 +73,7 @@ def descend(
     losses = []
     for step in range(steps):
         loss = loss_at(step)
-        loss.backward()
+        gradients(loss, movable)
         move(movable, rate(step))
         losses.append(loss.value)
         if progress is not None:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from everysum.errors import InputError
-from everysum.explain.explanation import described, made_by
-from everysum.explain.number import Number, Part, RecordedNumber
+from everysum.explain.words import described, made_by
+from everysum.explain.number import Number
+from everysum.explain.parts import Part
+from everysum.explain.recorded import RecordedNumber
 
 if TYPE_CHECKING:
     from everysum.explain import Record

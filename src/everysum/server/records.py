@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from everysum.errors import InputError, UsageError
+from everysum.explain.stream import residual_of
 from everysum.server.answers import answered
 from everysum.server.models import LONGEST_TEXT, Models
 from everysum.server.numbers import explained, number_at
@@ -63,6 +64,13 @@ class Nudge(Where):
     value: float
     position: int = -1
     temperature: Annotated[float, Field(gt=0, le=100)] = 1.0
+
+
+class Token(Strict):
+    """A token of the vocabulary, as what comes after a position."""
+
+    position: int
+    token: Annotated[int, Field(ge=0)]
 
 
 class Predictions(Strict):
@@ -156,6 +164,14 @@ def record_routes(models: Models, worker: Worker) -> APIRouter:
         kept = records.get(name)
         with kept.lock:
             return answered(explained(number_at(kept.record, wanted.tensor, wanted.index, wanted.way), wanted.shown))
+
+    @router.post("/records/{name}/residual")
+    def residual(name: str, wanted: Token) -> Response:
+        """A token's logit as the sum of what each part of the network added to the residual stream."""
+        kept = records.get(name)
+        with kept.lock:
+            logit = kept.record["logits"][0, wanted.position, wanted.token]
+            return answered(residual_of(kept.record, logit).as_json())
 
     @router.post("/records/{name}/nudge")
     def nudge(name: str, wanted: Nudge) -> Response:

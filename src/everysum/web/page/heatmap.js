@@ -7,7 +7,7 @@
 
 import { colour, css, ramp, wantsDarkText } from "./colours.js";
 import { atNextFrame, button, h, put } from "./dom.js";
-import { figure, visible } from "./numbers.js";
+import { figure, fixed, visible } from "./numbers.js";
 
 /**
  * @typedef {object} Part a rectangle of a matrix, every `step`-th block of it one number
@@ -239,7 +239,10 @@ export function heatmap(source, options) {
 
   /** @param {CanvasRenderingContext2D} context */
   function paintNumbers(context) {
+    // as many places behind the point for all, so that the numbers of a map can be compared and none outgrows its cell
     const digits = view.scale < READABLE ? 2 : view.scale < READABLE * 1.3 ? 3 : 4;
+    const places = Math.max(0, digits - 1 - Math.floor(Math.log10(extreme)));
+    const large = places > 6 || extreme >= 1e5;
     context.font = `${Math.min(14, view.scale / 4.2)}px ${getComputedStyle(stage).fontFamily}`;
     context.textAlign = "center";
     context.textBaseline = "middle";
@@ -247,7 +250,7 @@ export function heatmap(source, options) {
       const value = at(row, column);
       if (value === undefined) return;
       context.fillStyle = wantsDarkText(colours.at(value / extreme)) ? "#14171d" : "#ffffff";
-      context.fillText(figure(value, digits), x + view.scale / 2, y + view.scale / 2);
+      context.fillText(large || !Number.isFinite(value) ? figure(value, digits) : fixed(value, places), x + view.scale / 2, y + view.scale / 2);
     });
   }
 

@@ -29,6 +29,11 @@ export function figure(given, digits = 5) {
   return text.replace("-", "−");
 }
 
+/** With a fixed number of places behind the point; 0 stays short. @param {number} value @param {number} places */
+export function fixed(value, places) {
+  return value === 0 ? "0" : value.toFixed(places).replace("-", "−");
+}
+
 /** With its sign, as a change. @param {Numeric} value @param {number} [digits] */
 export function change(value, digits = 5) {
   return (real(value) > 0 ? "+" : "") + figure(value, digits);

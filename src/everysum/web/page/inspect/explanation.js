@@ -13,6 +13,7 @@ import { ask, lines } from "../server.js";
  *   agrees: boolean, magnitude: Numeric, tolerance: {relative: number, type: string}, rerun: boolean, terms: Brief[],
  *   terms_in_all: number, rest: {count: number, sum: Numeric}, inputs?: {argument: string, tensor: string}[]}} Explained
  */
+/** @typedef {{number: string, value: number, contributions: {kind: string, name: string, value: number}[], total: number, difference: number, held: string[]}} Residual */
 /** @typedef {{tensor: string, index: number[], way: number[]}} Where */
 /** @typedef {{where: Where, name: string}} Crumb */
 /** @typedef {{before: import("../inspector.js").Predicted, after: import("../inspector.js").Predicted, changes: {number: string, before: Numeric, after: Numeric}[], differences: {tensor: string, numbers: number, changed: number, largest_at: number[], before: Numeric, after: Numeric}[], differences_in_all: number, held: string[]}} Nudged */
@@ -56,6 +57,7 @@ export function explanation(pass) {
       h("h2", {}, number.name),
       h("p", { class: "quiet" }, number.made_by),
       values(number),
+      where.tensor === "logits" && where.way.length === 0 && stream(where),
       number.terms.length > 0 && terms(number, go),
       number.rest.count > 0 && button(`${number.rest.count.toLocaleString("en")} more terms, together ${figure(number.rest.sum)}`, () => follow(where, Math.min(1000, number.terms.length * 5))),
       number.inputs && h("ul", {}, number.inputs.map(({ argument, tensor }) => h("li", {}, `${argument}: ${tensor}`))),
@@ -64,6 +66,17 @@ export function explanation(pass) {
     element.dataset.number = number.name;
     element.focus({ preventScroll: true });
     element.scrollIntoView({ block: "nearest", behavior: calm() ? "auto" : "smooth" });
+  }
+
+  /** A logit as what each part of the network added to the residual stream. @param {Where} where */
+  function stream(where) {
+    const inside = h("div", { class: "waiting" }, "Adding up what each part contributed…");
+    const [position_, token] = where.index.slice(-2);
+    ask(`api/records/${pass.record}/residual`, { position: position_, token }).then(
+      (found) => put(inside, ...contributions(/** @type {Residual} */ (found))),
+      (problem) => put(inside, notice(problem)),
+    );
+    return h("details", { class: "more stream-view", open: true }, h("summary", {}, "Through the residual stream: who contributed what"), inside);
   }
 
   function trail() {
@@ -121,6 +134,16 @@ export function explanation(pass) {
       position = at;
     },
   };
+}
+
+/** @param {Residual} residual */
+function contributions({ contributions: parts, total, value, difference, held }) {
+  const drawn = parts.map(({ kind, name, value: own }) => ({ name: `${name} (${kind})`, value: own }));
+  return [
+    bars(drawn, { label: "what each part added to the logit" }),
+    h("p", {}, `Together ${figure(total, 8)}; recorded ${figure(value, 8)}, difference ${figure(difference, 2)}.`),
+    held.length > 0 && h("p", { class: "quiet small" }, `Held as in this pass: the scale of ${held.join(", ")}.`),
+  ];
 }
 
 /** Recorded, recomputed, and how far they are apart. @param {Explained} number */
