@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from everysum.errors import InputError
-from everysum.explain.words import described, made_by
 from everysum.explain.number import Number
 from everysum.explain.parts import Part
 from everysum.explain.recorded import RecordedNumber
+from everysum.explain.words import described, made_by
 
 if TYPE_CHECKING:
     from everysum.explain import Record
