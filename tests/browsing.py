@@ -83,7 +83,7 @@ def context_of(browser: Browser, **settings: Any) -> BrowserContext:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe-core finds wrong for people who see, hear or type otherwise; the context must bypass the CSP."""
+    """What axe-core finds wrong for people who see, hear or type otherwise."""
     page.wait_for_timeout(250)  # axe measures contrast, which fading falsifies
     return [
         f"{found['id']}: {node['html'][:200]} {node['failureSummary']}"

@@ -23,7 +23,7 @@ def test_the_first_paint_comes_within_a_second(watched) -> None:
     assert painted < 1000
 
 
-@pytest.mark.parametrize("watched", [scheme | {"bypass_csp": True} for scheme in THEMES], indirect=True)
+@pytest.mark.parametrize("watched", THEMES, indirect=True)
 @pytest.mark.parametrize("route", ["/", "/chapter/network"])
 def test_axe_finds_no_violation(route, watched) -> None:
     page = watched.open(route)

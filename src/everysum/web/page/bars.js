@@ -39,7 +39,7 @@ export function bars(bars, { label, share = false, most }) {
         { class: chosen ? "chosen" : null },
         title,
         h("span", { class: "track", "aria-hidden": "true" }, below && h("span", { class: "zero", style: { left: "50%" } }), fill),
-        h("span", { class: value < 0 ? "value minus" : "value" }, shown ?? (share ? percent(value) : figure(value))),
+        h("span", { class: value < 0 ? "value minus" : "value", "data-figure": true }, shown ?? (share ? percent(value) : figure(value))),
       );
     }),
   );

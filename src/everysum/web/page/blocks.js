@@ -71,7 +71,7 @@ function table({ columns, rows, bars: barColumn }) {
     h(
       "table",
       { class: matrix ? "matrix" : null },
-      h("thead", {}, h("tr", {}, h("td", {}), columns.map((name) => h("th", { scope: "col", class: "number" }, name)))),
+      h("thead", {}, h("tr", {}, h("td", {}), columns.map((name) => (name ? h("th", { scope: "col", class: "number" }, name) : h("td", {}))))),
       h(
         "tbody",
         {},
@@ -117,7 +117,7 @@ function comparison({ what, library, code, plain, other, largest_difference, agr
       h("summary", {}, "The numbers side by side"),
       h(
         "div",
-        { class: "scroll" },
+        { class: "scroll", tabindex: "0", role: "group", "aria-label": "both results" },
         h(
           "table",
           {},

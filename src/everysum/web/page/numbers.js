@@ -34,6 +34,14 @@ export function fixed(value, places) {
   return value === 0 ? "0" : value.toFixed(places).replace("-", "−");
 }
 
+/** A number that should be next to nothing: 2.3·10⁻⁹. @param {Numeric} value */
+export function tiny(value) {
+  const number = real(value);
+  if (number === 0 || !Number.isFinite(number)) return figure(value);
+  const [mantissa, exponent] = number.toExponential(1).split("e");
+  return `${mantissa.replace("-", "−")}·10${superscript(Number(exponent))}`;
+}
+
 /** With its sign, as a change. @param {Numeric} value @param {number} [digits] */
 export function change(value, digits = 5) {
   return (real(value) > 0 ? "+" : "") + figure(value, digits);

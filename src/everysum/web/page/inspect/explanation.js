@@ -3,7 +3,7 @@
 import { bars } from "../bars.js";
 import { button, calm, h, put, uniqueId } from "../dom.js";
 import { notice } from "../notice.js";
-import { change, figure, real, visible } from "../numbers.js";
+import { change, figure, real, tiny, visible } from "../numbers.js";
 import { ask, lines } from "../server.js";
 
 /** @typedef {import("../numbers.js").Numeric} Numeric */
@@ -141,7 +141,7 @@ function contributions({ contributions: parts, total, value, difference, held })
   const drawn = parts.map(({ kind, name, value: own }) => ({ name: `${name} (${kind})`, value: own }));
   return [
     bars(drawn, { label: "what each part added to the logit" }),
-    h("p", {}, `Together ${figure(total, 8)}; recorded ${figure(value, 8)}, difference ${figure(difference, 2)}.`),
+    h("p", {}, `Together ${figure(total, 8)}; recorded ${figure(value, 8)}, difference ${tiny(difference)}.`),
     held.length > 0 && h("p", { class: "quiet small" }, `Held as in this pass: the scale of ${held.join(", ")}.`),
   ];
 }
@@ -154,7 +154,7 @@ function values(number) {
     { class: "values" },
     h("div", {}, h("dt", {}, "recorded"), h("dd", {}, figure(number.value, 8))),
     number.recomputed !== null && h("div", {}, h("dt", {}, "recomputed"), h("dd", {}, figure(number.recomputed, 8))),
-    number.difference !== null && h("div", { title: allowed }, h("dt", {}, "difference"), h("dd", { class: number.agrees ? null : "minus" }, `${figure(number.difference, 2)} ${number.agrees ? "✓" : "✗ too far"}`)),
+    number.difference !== null && h("div", { title: allowed }, h("dt", {}, "difference"), h("dd", { class: number.agrees ? null : "minus" }, `${tiny(number.difference)} ${number.agrees ? "✓" : "✗ too far"}`)),
   );
 }
 
@@ -211,7 +211,7 @@ function drawMoved(moved, show) {
     h("h3", {}, moved.differences.length ? "What moved" : "Nothing that was computed differs"),
     h(
       "div",
-      { class: "scroll" },
+      { class: "scroll", tabindex: "0", role: "group", "aria-label": "what moved" },
       h(
         "table",
         {},
