@@ -9,6 +9,7 @@ import typer
 
 from everysum.cli.doctor import doctor
 from everysum.cli.evaluate import evaluate
+from everysum.cli.explain import explain
 from everysum.cli.generate import generate
 from everysum.cli.help import USAGE_ERROR, Command, Group, in_our_words
 from everysum.cli.lesson import lesson
@@ -88,6 +89,15 @@ Examples:
   everysum open                               the article's chapters
   everysum open runs/book                     and your model, opened up
   everysum open --no-browser --port 8000
+""",
+    explain: """
+\b
+Examples:
+  everysum explain runs/book "Humpty Dumpt"
+  everysum explain runs/book "Humpty Dumpt" --at 'logits[-1, "y"]' --depth 2
+  everysum explain runs/book "Humpty Dumpt" --list
+  everysum explain runs/book "Humpty Dumpt" --nudge 'blocks.0.attention.query.weight[3,5]=0.18'
+  everysum explain runs/book "Humpty Dumpt" --verify 20000
 """,
     doctor: """
 \b

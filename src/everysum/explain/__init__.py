@@ -22,7 +22,8 @@ from everysum.explain.number import Number
 from everysum.explain.record import Record, record, recorded
 from everysum.explain.rules import rules_as_json
 from everysum.explain.tensors import NamedTensor
-from everysum.explain.words import described, figure
+from everysum.explain.words import described
+from everysum.explain.writing import figure
 
 __all__ = [
     "Explanation",

@@ -116,8 +116,9 @@ def magnitudes(record: Record, storage: Storage, time: int) -> Values:
         flat = magnitudes(record, storage, last.time).copy() if len(writes) > 1 else np.zeros(extent_of(last.view))
         coordinates = last.view.all_coordinates()
         pair = computed(record, last.operation, last.output, coordinates)
-        own = last.view.storage.values(last.view.offsets(coordinates), last.time + 1, last.view.dtype)
-        flat[last.view.offsets(coordinates)] = np.abs(own) if pair is None else pair[1]
+        offsets = np.atleast_1d(last.view.offsets(coordinates))
+        own = last.view.storage.values(offsets, last.time + 1, last.view.dtype)
+        flat[offsets] = np.abs(own) if pair is None else pair[1]
         record.magnitudes[key] = flat
     return record.magnitudes[key]
 

@@ -16,7 +16,8 @@ import numpy as np
 from everysum.explain.number import Number
 from everysum.explain.parts import Part, Terms
 from everysum.explain.recorded import RecordedNumber
-from everysum.explain.words import as_term, described, exactness, figure, finite, made_by, plain_product
+from everysum.explain.words import as_term, described, exactness, finite, made_by, plain_product
+from everysum.explain.writing import figure
 
 INNER_SHOWN = 3
 """Terms that are shown of a sum inside of another formula."""

@@ -45,11 +45,6 @@ def sigmoid(x: Any) -> Any:
     return 1.0 / (1.0 + np.exp(-np.asarray(x, dtype=np.float64)))
 
 
-def quotient(x: Any, y: Any, rounding: Any) -> Any:
-    exact = np.true_divide(x, y)
-    return {"floor": np.floor, "trunc": np.trunc}.get(rounding, lambda value: value)(exact)
-
-
 def whole(compare: Callable[..., Any]) -> Callable[..., Any]:
     """A comparison whose answer is 1 or 0."""
     return lambda *values: np.asarray(compare(*values)).astype(np.int64)
@@ -81,7 +76,6 @@ FUNCTIONS: dict[str, Function] = {
     "abs": of("x without its sign", np.abs, kept),
     "maximum": of("the larger of x and y", np.maximum, lambda x, y, a, b: np.where(x >= y, a, b)),
     "minimum": of("the smaller of x and y", np.minimum, lambda x, y, a, b: np.where(x <= y, a, b)),
-    "quotient": of("x ÷ y, rounded as the third argument says", quotient),
     "equal": of("1 if x = y, otherwise 0", whole(np.equal), None, "="),
     "unequal": of("1 if x ≠ y, otherwise 0", whole(np.not_equal), None, "≠"),
     "less": of("1 if x < y, otherwise 0", whole(np.less), None, "<"),

@@ -18,7 +18,7 @@ from everysum.explain.number import Number
 from everysum.explain.recorded import RecordedNumber, recorded_only
 from everysum.explain.rerun import Change, Rerun, set_to
 from everysum.explain.storage import View
-from everysum.explain.words import figure
+from everysum.explain.writing import figure
 
 if TYPE_CHECKING:
     from everysum.explain.record import Record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -48,11 +49,29 @@ def open_anew(record: Record, operation: Operation) -> Record | None:
     named = {name: mapped(value, View, tensor) for name, value in operation.named.items()}
     try:
         with torch.no_grad(), Recorder(inner):
-            result = decomposition(*arguments, **named)
+            # kernels for 16 bits hold what lies between in 32
+            result = decomposition(*mapped(arguments, Tensor, widened), **mapped_values(named, widened))
+            result = mapped(result, Tensor, lambda item: narrowed(item, operation))
     except Exception:  # a decomposition that does not fit these arguments is as good as none
         return None
     inner.outputs = outputs_of(inner, operation, result)
     return inner if inner.outputs else None
+
+
+def widened(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
+
+
+def mapped_values(named: dict[str, Any], change: Callable[[Tensor], Tensor]) -> dict[str, Any]:
+    return {name: mapped(value, Tensor, change) for name, value in named.items()}
+
+
+def narrowed(result: Tensor, operation: Operation) -> Tensor:
+    """A result in the type in which the operation gave the one of this shape."""
+    for view in operation.outputs:
+        if view is not None and view.size == tuple(result.shape) and result.is_floating_point():
+            return result.to(view.dtype)
+    return result
 
 
 def outputs_of(inner: Record, operation: Operation, result: Any) -> list[tuple[str, View]]:

@@ -13,7 +13,8 @@ from everysum.explain.number import Number
 from everysum.explain.recorded import RecordedNumber
 from everysum.explain.residual import Residual
 from everysum.explain.stream import residual_of
-from everysum.explain.words import described, figure
+from everysum.explain.words import described
+from everysum.explain.writing import figure
 
 if TYPE_CHECKING:
     from everysum.explain.record import Record

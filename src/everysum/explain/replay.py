@@ -18,7 +18,7 @@ from everysum.explain.recorded import RecordedNumber, recorded_only
 from everysum.explain.rerun import Change, Rerun, set_to
 from everysum.explain.storage import View
 from everysum.explain.tensors import NamedTensor
-from everysum.explain.words import figure
+from everysum.explain.writing import figure
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from typing import Any, Literal
 import numpy as np
 
 from everysum.explain.recorded import RecordedNumber
-from everysum.explain.words import described, figure
+from everysum.explain.words import described
+from everysum.explain.writing import figure
 
 Kind = Literal["embedding", "attention", "feed-forward", "bias", "other"]
 

@@ -49,7 +49,7 @@ ELEMENTWISE = """
     log10 log1p log2 reciprocal relu round rsqrt sigmoid sign silu sin sinc sinh sqrt tan tanh trunc
 """
 
-COPIES = "clone lift_fresh_copy contiguous alias_copy detach_copy expand_copy view_copy t_copy _to_copy"
+COPIES = "clone lift_fresh_copy alias_copy detach_copy expand_copy _to_copy"
 
 RULES: dict[str, str] = {
     # matrix products
@@ -75,17 +75,15 @@ RULES: dict[str, str] = {
     "aten.sub": "out[...] = self[...] - alpha * other[...]",
     "aten.rsub": "out[...] = other[...] - alpha * self[...]",
     "aten.mul": "out[...] = self[...] * other[...]",
-    "aten.div": "out[...] = quotient(self[...], other[...], rounding_mode)",
+    "aten.div": "out[...] = floor(self[...] / other[...]) if rounding_mode == 'floor' else"
+    " (trunc(self[...] / other[...]) if rounding_mode == 'trunc' else self[...] / other[...])",
     "aten.div.Tensor": "out[...] = self[...] / other[...]",
     "aten.div.Scalar": "out[...] = self[...] / other[...]",
-    "aten.true_divide": "out[...] = self[...] / other[...]",
     "aten.floor_divide": "out[...] = floor(self[...] / other[...])",
     "aten.remainder": "out[...] = self[...] % other[...]",
     "aten.fmod": "out[...] = self[...] - trunc(self[...] / other[...]) * other[...]",
     "aten.pow": "out[...] = self[...] ** exponent[...]",
-    "aten.square": "out[...] = self[...] ** 2",
     "aten.neg": "out[...] = -self[...]",
-    "aten.positive": "out[...] = self[...]",
     "aten.addcmul": "out[...] = self[...] + value * tensor1[...] * tensor2[...]",
     "aten.addcdiv": "out[...] = self[...] + value * tensor1[...] / tensor2[...]",
     "aten.lerp": "out[...] = self[...] + weight[...] * (end[...] - self[...])",
@@ -93,17 +91,13 @@ RULES: dict[str, str] = {
     "aten.hypot": "out[...] = sqrt(self[...] ** 2 + other[...] ** 2)",
     "aten.maximum": "out[...] = maximum(self[...], other[...])",
     "aten.minimum": "out[...] = minimum(self[...], other[...])",
-    "aten.max.other": "out[...] = maximum(self[...], other[...])",
-    "aten.min.other": "out[...] = minimum(self[...], other[...])",
     "aten.clamp": "out[...] = minimum(maximum(self[...], min[...] if given(min) else self[...]),"
     " max[...] if given(max) else maximum(self[...], min[...] if given(min) else self[...]))",
     "aten.clamp_min": "out[...] = maximum(self[...], min[...])",
     "aten.clamp_max": "out[...] = minimum(self[...], max[...])",
     **{f"aten.{name}": f"out[...] = {name}(self[...])" for name in ELEMENTWISE.split()},
-    "aten.special_erf": "out[...] = erf(self[...])",
     "aten.gelu": "out[...] = 0.5 * self[...] * (1 + tanh(0.7978845608028654 * (self[...] + 0.044715 * self[...] ** 3)))"
     " if approximate == 'tanh' else 0.5 * self[...] * (1 + erf(self[...] / 1.4142135623730951))",
-    "aten.relu6": "out[...] = minimum(maximum(self[...], 0), 6)",
     "aten.hardtanh": "out[...] = minimum(maximum(self[...], min_val), max_val)",
     "aten.hardsigmoid": "out[...] = minimum(maximum(self[...] + 3, 0), 6) / 6",
     "aten.hardswish": "out[...] = self[...] * minimum(maximum(self[...] + 3, 0), 6) / 6",
@@ -112,7 +106,7 @@ RULES: dict[str, str] = {
     "aten.elu": "out[...] = scale * self[...] if self[...] > 0 else scale * alpha * expm1(self[...] * input_scale)",
     "aten.mish": "out[...] = self[...] * tanh(log1p(exp(self[...])))",
     "aten.softplus": "out[...] = self[...] if self[...] * beta > threshold else log1p(exp(self[...] * beta)) / beta",
-    "aten.log_sigmoid_forward": "output[...] = -log1p(exp(-self[...]))",
+    "aten.log_sigmoid_forward": "output[...] = -log1p(exp(-self[...]))\nbuffer[...] = exp(-abs(self[...]))",
     "aten.logaddexp": "out[...] = maximum(self[...], other[...])"
     " + log1p(exp(minimum(self[...], other[...]) - maximum(self[...], other[...])))",
     "aten.nan_to_num": "out[...] = ((nan if given(nan) else 0) if isnan(self[...]) else minimum(maximum(self[...],"
@@ -132,9 +126,6 @@ RULES: dict[str, str] = {
     "aten.bitwise_and": "out[...] = self[...] & other[...]",
     "aten.bitwise_or": "out[...] = self[...] | other[...]",
     "aten.bitwise_xor": "out[...] = self[...] ^ other[...]",
-    "aten.__and__": "out[...] = self[...] & other[...]",
-    "aten.__or__": "out[...] = self[...] | other[...]",
-    "aten.__xor__": "out[...] = self[...] ^ other[...]",
     # choices
     "aten.where": "out[...] = self[...] if condition[...] else other[...]",
     "aten.masked_fill": "out[...] = value[...] if mask[...] else self[...]",
@@ -212,14 +203,12 @@ RULES: dict[str, str] = {
     # copies
     **{f"aten.{name}": "out[...] = converted(self[...])" for name in COPIES.split()},
     "aten.copy": "out[...] = converted(src[...])",
-    "aten.view_as_real_copy": "out[...] = self[...]",
     "aten.cat": "out[...] = tensors[piece(tensors, dim)][*replaced(dim, place_in_piece(tensors, dim))]",
     "aten.stack": "out[...] = tensors[place(dim)][*without(dim)]",
     "aten.repeat": "out[...] = self[*tiled(self)]",
     "aten.flip": "out[...] = self[*flipped(dims)]",
     "aten.roll": "out[...] = self[*rolled(shifts, dims)]",
     "aten.constant_pad_nd": "out[...] = self[*unpadded(pad)] if within(self, pad) else value",
-    "aten.resolve_conj": "out[...] = self[...]",
     # writes into a part of a tensor
     "aten.fill": "out[...] = value[...]",
     "aten.zero": "out[...] = 0",

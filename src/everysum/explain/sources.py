@@ -83,7 +83,9 @@ def found_at(code: CodeType, instruction: int) -> tuple[Found, int, str]:
 def looked_at(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> Found:  # noqa: PLR0911
     """Whether a piece is what an assignment assigns, or what a function returns."""
     if isinstance(node, ast.AugAssign):
-        return Found((name_of(node.target),))
+        return Found((base_of(node.target),))
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+        return Found((base_of(node),))  # x[…] = value writes into x
     around = parents.get(node)
     while (call := unchanging(node, around, parents)) is not None:
         node, around = call, parents.get(call)
@@ -118,11 +120,16 @@ def names_of(target: ast.expr) -> tuple[str | None, ...]:
     return tuple(map(name_of, target.elts)) if isinstance(target, ast.Tuple) else (name_of(target),)
 
 
+def base_of(target: ast.expr) -> str | None:
+    """The variable that a part is written into."""
+    return base_of(target.value) if isinstance(target, ast.Subscript) else name_of(target)
+
+
 def name_of(target: ast.expr) -> str | None:
-    """A variable's name: `x`, `self.x`, `x[…]` and `made["x"]` are all called x; `_` has none."""
+    """A variable's name: `x`, `self.x` and `made["x"]` are all called x; `_` and a part of a tensor have none."""
     if isinstance(target, ast.Subscript):
         key = target.slice.value if isinstance(target.slice, ast.Constant) else None
-        return key if isinstance(key, str) and key.isidentifier() else name_of(target.value)
+        return key if isinstance(key, str) and key.isidentifier() else None
     name = target.id if isinstance(target, ast.Name) else target.attr if isinstance(target, ast.Attribute) else None
     return None if name == "_" else name
 

@@ -9,18 +9,11 @@ import numpy as np
 from everysum.explain.number import Number
 from everysum.explain.parts import Part
 from everysum.explain.recorded import RecordedNumber
+from everysum.explain.writing import figure
 
 
 def finite(value: float | None) -> bool:
     return value is not None and not isinstance(value, complex) and bool(np.isfinite(value))
-
-
-def figure(value: float) -> str:
-    """A number with seven digits and a real minus."""
-    if isinstance(value, bool):
-        return str(int(value))
-    text = f"{value}" if isinstance(value, (int, complex)) else f"{value:.7g}"
-    return text.replace("-", "−").replace("inf", "∞").replace("nan", "not a number")
 
 
 def described(number: Number) -> str:

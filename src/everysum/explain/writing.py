@@ -17,8 +17,12 @@ Naming = Callable[[Read], str]
 """What a number that a formula reads is called."""
 
 
-def number_text(value: float) -> str:
-    return f"{value:.6g}".replace("-", "−").replace("inf", "∞")
+def figure(value: float) -> str:
+    """A number with seven digits and a real minus."""
+    if isinstance(value, bool):
+        return str(int(value))
+    text = f"{value}" if isinstance(value, (int, complex)) else f"{value:.7g}"
+    return text.replace("-", "−").replace("inf", "∞").replace("nan", "not a number")
 
 
 STRENGTH = {"add": 1, "subtract": 1, "negative": 2, "multiply": 2, "divide": 2, "remainder": 2, "power": 4}
@@ -34,7 +38,7 @@ class Writer:
         if factor == 1.0:
             return self.written(unnamed(node, self.asked))
         text = self.written(node, 2)
-        return f"−{text}" if factor == -1.0 else f"{number_text(factor)} × {text}"
+        return f"−{text}" if factor == -1.0 else f"{figure(factor)} × {text}"
 
     def written(self, node: Node, around: int = 0) -> str:
         node = settled(node, self.asked)
@@ -49,7 +53,7 @@ class Writer:
             return "{} if {} else {}".format(*parts)
         constant = settled_constant(node, self.asked)
         if constant is not None:
-            return number_text(constant)
+            return figure(constant)
         return self.call(node, around) if "call" in node else str(next(iter(node.values())))
 
     def reduction(self, node: Node, around: int) -> str:
@@ -74,13 +78,13 @@ class Writer:
             return f"({text})" if around > strength else text
         if function is not None and function.sign and len(node["of"]) == 1:
             return f"{function.sign}{self.written(node['of'][0], 3)}"
-        shown = [part for part in node["of"] if part.get("argument") not in ("dim", "keepdim", "rounding_mode")]
+        shown = [part for part in node["of"] if part.get("argument") not in ("dim", "keepdim")]
         return f"{name}({', '.join(self.written(part) for part in shown)})"
 
     def read(self, node: Node) -> str:
         constant = scalar_argument(node, self.asked)
         if constant is not None:
-            return number_text(constant)
+            return figure(constant)
         if self.naming is not None and (reads := reads_of(node, self.asked)):
             return self.naming(reads[-1])
         name = {"self": "x"}.get(node["read"], node["read"])
