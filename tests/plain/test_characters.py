@@ -89,6 +89,12 @@ def test_a_character_is_a_column_of_the_article_and_a_row_here() -> None:
     assert [row[place_of("h")] for row in columns] == embedding([place_of("h")])[0]
 
 
+def test_the_order_of_the_rows_is_arbitrary_as_long_as_it_stays() -> None:
+    embedding = random_embedding(27, 10, Random(1))
+    backwards = EmbeddedCharacters(Embedding(embedding.weight[::-1]), ALPHABET[::-1])
+    assert backwards("humpty dumpt") == EmbeddedCharacters(embedding)("humpty dumpt")
+
+
 def test_twelve_characters_of_ten_numbers_are_120_inputs_with_tied_rows() -> None:
     inputs = EmbeddedCharacters(random_embedding(27, 10, Random(1)))
     text = "humpty dumpt"

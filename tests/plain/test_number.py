@@ -206,11 +206,14 @@ def test_a_long_sum_stands_in_columns_and_loses_no_term() -> None:
     ]
 
 
-def test_a_sum_whose_parts_have_moved_since_says_so() -> None:
-    weight = Number("0.10")
-    result = weight * Number("32")
+def test_a_sum_is_what_it_was_when_it_was_made_whatever_training_does_to_its_parts() -> None:
+    weight, inputs = Number("0.10"), Number("32")
+    result = weight * inputs
     weight.value = 0.2
-    assert str(result) == "3.2 = 0.2 × 32  (its parts have changed since: now 6.4)"
+    result.backward()
+    assert (str(result), inputs.gradient) == ("3.2 = 0.10 × 32", 0.10)
+    assert nudged(result, inputs, 10.0) == 1.0
+    assert (str(weight), str(weight * inputs)) == ("0.2", "6.4 = 0.2 × 32")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ moved.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from operator import attrgetter
 
@@ -30,16 +30,19 @@ def signs(operation: Operation) -> tuple[Sign, Sign]:
 class Number:
     """A value with its history; `gradient` is how far the result of the last `backward` that came here moves with it.
 
-    Written as text, a number is printed as it was written: `Number("0.10")`.
+    Given as text, a number is printed as it was written: `Number("0.10")`. Training may change the value of a given
+    number. A sum made before still is what it was then: `parts` are the values that its parents had.
     """
 
-    __slots__ = ("gradient", "operation", "parents", "serial", "value", "written")
+    __slots__ = ("gradient", "operation", "parents", "parts", "serial", "value", "written")
 
-    def __init__(self, value: float | str, operation: Operation = of.GIVEN, parents: tuple[Number, ...] = ()) -> None:
+    def __init__(self, value: float | str) -> None:
+        """A given number; `made` makes one from others."""
         self.written = value.replace("−", "-") if isinstance(value, str) else ""
         self.value = float(self.written or value)
-        self.operation = operation
-        self.parents = parents
+        self.operation: Operation = of.GIVEN
+        self.parents: tuple[Number, ...] = ()
+        self.parts: Sequence[float] = ()
         self.gradient = 0.0
         # a number is always younger than its parents: in the order of serials, every sum comes after its parts
         self.serial = next(serials)
@@ -57,7 +60,7 @@ class Number:
         for number in reversed(history):
             if number.parents and number.gradient:
                 gradient = number.gradient
-                slopes = number.operation.slopes([parent.value for parent in number.parents], number.value)
+                slopes = number.operation.slopes(number.parts, number.value)
                 for parent, slope in zip(number.parents, slopes, strict=False):
                     parent.gradient += gradient * slope
 
@@ -96,7 +99,10 @@ def as_number(value: Number | float | str) -> Number:
 
 def made(operation: Operation, *parents: Number) -> Number:
     """A new number from others."""
-    return Number(operation.value([parent.value for parent in parents]), operation, parents)
+    parts = [parent.value for parent in parents]
+    number = Number(operation.value(parts))
+    number.operation, number.parents, number.parts = operation, parents, parts
+    return number
 
 
 def behind(result: Number) -> list[Number]:
@@ -110,13 +116,13 @@ def behind(result: Number) -> list[Number]:
 
 
 def nudged(result: Number, number: Number, value: float) -> float:
-    """What the result would be if one of the numbers behind it had this value: everything computed once more."""
-    values = dict.fromkeys([number], value)
+    """What the result would be if one of the numbers behind it had this value: all that depends on it, once more."""
+    moved = {number: value}
     for each in behind(result):
-        if each is not number:
-            parts = [values[parent] for parent in each.parents]
-            values[each] = each.operation.value(parts) if parts else each.value
-    return values[result]
+        if each is not number and not moved.keys().isdisjoint(each.parents):
+            parts = [moved.get(parent, part) for parent, part in zip(each.parents, each.parts, strict=True)]
+            moved[each] = each.operation.value(parts)
+    return moved.get(result, result.value)
 
 
 def gradient_by_nudging(result: Number, number: Number, nudge: float = 1e-6) -> float:

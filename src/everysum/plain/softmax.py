@@ -34,7 +34,7 @@ def softmax(numbers: Sequence[Number], temperature: float = 1.0) -> Vector:
         raise ValueError(
             f"a temperature of {temperature} cannot divide: take one above 0, or `likeliest` for the limit"
         )
-    largest = max(number.value for number in numbers)
+    largest = Number(max(number.value for number in numbers))
     lowered = [number - largest if temperature == 1 else (number - largest) / temperature for number in numbers]
     powers = [made(of.EXPONENTIAL, number) for number in lowered]
     whole = total(powers)

@@ -24,22 +24,20 @@ def figure(value: float) -> str:
     return "0" if text == "-0" else text.replace("-", "−")
 
 
-def written(number: Number) -> str:
-    """As somebody wrote it, as long as it still is what they wrote; else its figure."""
-    if number.written and float(number.written) == number.value:
+def written(number: Number, value: float) -> str:
+    """A value of this number: as somebody wrote it, if that is what they wrote, else its figure."""
+    if number.written and float(number.written) == value:
         return number.written.replace("-", "−")
-    return figure(number.value)
+    return figure(value)
 
 
 def sum_behind(number: Number, indent: str = "") -> str:
     """A number and what it was made of, one step back: `2.522 = 32 × 0.12 + …`; a given number stands alone."""
+    beginning = indent + written(number, number.value)
     if not number.parents:
-        return indent + written(number)
-    beginning = f"{indent}{written(number)} = "
-    text = beginning + joined(number.operation.terms([written(parent) for parent in number.parents]), len(beginning))
-    now = number.operation.value([parent.value for parent in number.parents])
-    # a step of training changes weights, and not what was computed with them before
-    return text if now == number.value else f"{text}  (its parts have changed since: now {figure(now)})"
+        return beginning
+    parts = [written(parent, part) for parent, part in zip(number.parents, number.parts, strict=True)]
+    return f"{beginning} = {joined(number.operation.terms(parts), len(beginning) + 3)}"
 
 
 def sums_behind(number: Number, depth: int | None = 1) -> str:
