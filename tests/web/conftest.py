@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from browsing import Watched, context_of, find, started
+from tiny import train_tiny, write_text
 
+from everysum.model import Model, load
 from everysum.server.guard import Admission
 from everysum.server.limits import Limits
 from everysum.server.listening import listen, running
 from everysum.web.app import page_application
 
 TOKEN = "a-token-of-the-tests"
+RHYME = "humpty dumpty sat on a wall.\nhumpty dumpty had a great fall.\n"
 NOT_RUN: list[str] = []
 """Tests that had no browser."""
 
@@ -25,14 +30,32 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.line("or name a Chromium in EVERYSUM_BROWSER.")
 
 
-@pytest.fixture(scope="session")
-def home() -> Iterator[str]:
-    """The page's address, token and all, without a route."""
-    limits = Limits()
-    bound = listen("127.0.0.1", 0)
-    app = page_application(Admission(token=TOKEN), limits)
-    with running(app, bound, limits):
+@contextmanager
+def serving(models: Sequence[Path]) -> Iterator[str]:
+    """The page's address, without token and route."""
+    limits, bound = Limits(), listen("127.0.0.1", 0)
+    with running(page_application(Admission(token=TOKEN), limits, models), bound, limits):
         yield f"http://127.0.0.1:{bound.getsockname()[1]}/"
+
+
+@pytest.fixture(scope="session")
+def humpty_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that knows one rhyme."""
+    folder = tmp_path_factory.mktemp("humpty")
+    train_tiny(write_text(folder, RHYME * 60), folder / "humpty", {"schedule": {"steps": 150}})
+    return folder / "humpty"
+
+
+@pytest.fixture(scope="session")
+def humpty(humpty_folder: Path) -> Model:
+    return load(humpty_folder, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def home(humpty_folder: Path) -> Iterator[str]:
+    """The page with a model to look into."""
+    with serving([humpty_folder]) as address:
+        yield address
 
 
 @pytest.fixture
@@ -46,16 +69,29 @@ def browser() -> Iterator[Any]:
         yield running_browser
 
 
-@pytest.fixture
-def watched(request: pytest.FixtureRequest, home: str) -> Iterator[Watched]:
+@contextmanager
+def watching(request: pytest.FixtureRequest, address: str) -> Iterator[Watched]:
     """A fresh page; the test fails if anything went wrong on it, whatever else it asserts."""
     if find() is None:
         NOT_RUN.append(request.node.nodeid)
         pytest.skip("no Chromium here")
-    settings = getattr(request, "param", {})
-    context = context_of(request.getfixturevalue("browser"), **settings)
-    page = Watched(context, home)
-    page.page.goto(f"{home}?token={TOKEN}")
+    context = context_of(request.getfixturevalue("browser"), **getattr(request, "param", {}))
+    page = Watched(context, address)
+    page.page.goto(f"{address}?token={TOKEN}")
     yield page
     context.close()
     assert page.accuse() == []
+
+
+@pytest.fixture
+def watched(request: pytest.FixtureRequest, home: str) -> Iterator[Watched]:
+    with watching(request, home) as page:
+        yield page
+
+
+@pytest.fixture
+def bare_watched(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
+    """The page without any model."""
+    monkeypatch.chdir(tmp_path)
+    with serving([]) as address, watching(request, address) as page:
+        yield page
