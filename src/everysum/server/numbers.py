@@ -37,7 +37,9 @@ def explained(number: Number, shown: int) -> dict[str, Any]:
     few = [brief(term, [place]) for place, term in enumerate(terms[:shown])]
     rest = terms.values[len(few) :]
     found: dict[str, Any] = {
-        **brief(number, []),
+        "name": described(number),
+        "kind": number.kind,
+        "value": number.value,
         "made_by": made_by(number),
         "formula": number.formula,
         "recomputed": number.recomputed,
@@ -56,23 +58,14 @@ def explained(number: Number, shown: int) -> dict[str, Any]:
 
 
 def brief(number: Number, way: list[int]) -> dict[str, Any]:
-    """A term in a line; a product with its factors, each a number that can be asked as well."""
-    found: dict[str, Any] = {
-        "name": described(number),
-        "kind": number.kind,
-        "value": number.value,
-        "way": way,
-        "opens": number.kind not in ("given", "constant", "drawn", "left over"),
-    }
+    """A term in a line: a product by its factors, each a number that can be asked, anything else by its name."""
+    found: dict[str, Any] = {"value": number.value, "way": way}
     if isinstance(number, Part) and number.kind == "product" and len(number.terms) <= FACTORS:
-        found["factors"] = [
-            {
-                "name": described(factor),
-                "kind": factor.kind,
-                "value": factor.value,
-                "way": [*way, place],
-                "opens": factor.kind not in ("given", "constant", "drawn", "left over"),
-            }
-            for place, factor in enumerate(number.terms)
-        ]
-    return found
+        return found | {"factors": [named(factor, [*way, place]) for place, factor in enumerate(number.terms)]}
+    return found | named(number, way)
+
+
+def named(number: Number, way: list[int]) -> dict[str, Any]:
+    """A number by its name; `asks` says whether there is more to be asked of it."""
+    asks = isinstance(number, RecordedNumber) or number.kind != "constant"
+    return {"name": described(number), "value": number.value, "way": way, "asks": asks}

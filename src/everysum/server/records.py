@@ -96,6 +96,8 @@ class Kept:
     model: Model
     record: Record
     lock: Lock = field(default_factory=Lock)
+    vocabulary: list[str] = field(default_factory=list)
+    """The texts of all tokens, once they have been asked for."""
 
 
 class Records:
@@ -140,7 +142,7 @@ def record_routes(models: Models, worker: Worker) -> APIRouter:
     def tensor(name: str, tensor: Name) -> Response:
         kept = records.get(name)
         with kept.lock:
-            return answered(described(kept.record[tensor]))
+            return answered(described(kept.record[tensor], kept.vocabulary))
 
     @router.get("/records/{name}/tile")
     def part(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy.typing as npt
 from everysum.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from everysum.explain import NamedTensor, Record
 
 MOST_LABELS = 60_000
@@ -32,26 +35,48 @@ def kind_of(tensor: NamedTensor) -> str:
     return "output" if what.startswith("output") else "step"
 
 
-def described(tensor: NamedTensor) -> dict[str, Any]:
-    """A tensor with the texts of the tokens on its axes, and its smallest and largest number."""
-    numbers = tensor.tensor.detach().double()
+def numbers_of(tensor: NamedTensor) -> Tensor:
+    """A tensor's numbers as they lie, without copying them."""
+    view = tensor.view
+    return view.storage.at(tensor.time, view.dtype).as_strided(view.size, view.stride, view.offset).detach().cpu()
+
+
+def described(tensor: NamedTensor, vocabulary: list[str]) -> dict[str, Any]:
+    """A tensor with the texts of the tokens on its axes, and its smallest and largest number.
+
+    `vocabulary` remembers the texts of all tokens from one tensor to the next.
+    """
+    low, high = extremes(numbers_of(tensor))
+    tokens = [labels(tensor, axis, vocabulary) for axis in range(len(tensor.shape))]
+    return {**tensor.as_json(), "tokens": tokens, "low": low, "high": high}
+
+
+def extremes(numbers: Tensor) -> tuple[float, float]:
+    """The smallest and the largest of the finite numbers."""
+    if not numbers.numel():
+        return 0.0, 0.0
+    low, high = (float(edge) for edge in (numbers.min(), numbers.max()))
+    if math.isfinite(low) and math.isfinite(high):
+        return low, high
     finite = numbers[numbers.isfinite()]
-    return {
-        **tensor.as_json(),
-        "tokens": [labels(tensor, axis) for axis in range(len(tensor.shape))],
-        "low": finite.min().item() if finite.numel() else 0.0,
-        "high": finite.max().item() if finite.numel() else 0.0,
-        "mean": finite.mean().item() if finite.numel() else 0.0,
-    }
+    return (float(finite.min()), float(finite.max())) if finite.numel() else (0.0, 0.0)
 
 
-def labels(tensor: NamedTensor, axis: int) -> list[str] | None:
-    return tensor.tokens(axis) if tensor.shape[axis] <= MOST_LABELS else None
+def labels(tensor: NamedTensor, axis: int, vocabulary: list[str]) -> list[str] | None:
+    size = tensor.shape[axis]
+    if size > MOST_LABELS:
+        return None
+    if tensor.axes[axis] == "vocabulary" and len(vocabulary) == size:
+        return vocabulary
+    texts = tensor.tokens(axis)
+    if tensor.axes[axis] == "vocabulary" and texts is not None:
+        vocabulary[:] = texts
+    return texts
 
 
 def tile(tensor: NamedTensor, at: list[int], part: tuple[int, int, int, int], step: int) -> Numbers:
     """A rectangle of the matrix of the last two axes; of each block of `step` × `step` the number of largest size."""
-    numbers = tensor.tensor.detach()
+    numbers = numbers_of(tensor)
     if len(at) != max(0, numbers.ndim - 2):
         raise InputError(
             f"{tensor.name} has {numbers.ndim} axes", wanted=f"{max(0, numbers.ndim - 2)} places before the last two"

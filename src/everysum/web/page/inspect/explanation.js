@@ -7,10 +7,11 @@ import { change, figure, real, tiny, visible } from "../numbers.js";
 import { ask, lines } from "../server.js";
 
 /** @typedef {import("../numbers.js").Numeric} Numeric */
-/** @typedef {{name: string, kind: string, value: Numeric, way: number[], opens: boolean, factors?: Brief[]}} Brief */
+/** @typedef {{name: string, value: Numeric, way: number[], asks: boolean}} Named */
+/** @typedef {Named | {value: Numeric, way: number[], factors: Named[]}} Term */
 /**
- * @typedef {Brief & {made_by: string, formula: string, recomputed: Numeric | null, difference: Numeric | null,
- *   agrees: boolean, magnitude: Numeric, tolerance: {relative: number, type: string}, rerun: boolean, terms: Brief[],
+ * @typedef {{name: string, kind: string, value: Numeric, made_by: string, formula: string, recomputed: Numeric | null, difference: Numeric | null,
+ *   agrees: boolean, magnitude: Numeric, tolerance: {relative: number, type: string}, rerun: boolean, terms: Term[],
  *   terms_in_all: number, rest: {count: number, sum: Numeric}, inputs?: {argument: string, tensor: string}[]}} Explained
  */
 /** @typedef {{number: string, value: number, contributions: {kind: string, name: string, value: number}[], total: number, difference: number, held: string[]}} Residual */
@@ -49,7 +50,7 @@ export function explanation(pass) {
 
   /** @param {Explained} number @param {Where} where */
   function draw(number, where) {
-    /** @param {Brief} term */
+    /** @param {Named} term */
     const go = (term) => follow({ ...where, way: [...where.way, ...term.way] });
     put(
       element,
@@ -158,7 +159,7 @@ function values(number) {
   );
 }
 
-/** @param {Explained} number @param {(term: Brief) => void} go */
+/** @param {Explained} number @param {(term: Named) => void} go */
 function terms(number, go) {
   const largest = Math.max(1e-300, ...number.terms.map(({ value }) => Math.abs(real(value))).filter(Number.isFinite));
   return h(
@@ -173,12 +174,11 @@ function terms(number, go) {
   );
 }
 
-/** @param {Brief} term @param {number} largest @param {(term: Brief) => void} go */
+/** @param {Term} term @param {number} largest @param {(term: Named) => void} go */
 function row(term, largest, go) {
   const value = real(term.value);
   const share = Number.isFinite(value) ? Math.min(1, Math.abs(value) / largest) * 50 : 0;
   const fill = h("span", { class: value < 0 ? "fill below" : "fill", style: { left: `${value < 0 ? 50 - share : 50}%`, width: `${share}%` } });
-  const factors = term.factors ?? [];
   return h(
     "tr",
     {},
@@ -187,17 +187,17 @@ function row(term, largest, go) {
     h(
       "td",
       {},
-      factors.length
-        ? factors.flatMap((factor, place) => [place > 0 && " × ", named(factor, go)])
+      "factors" in term
+        ? term.factors.flatMap((factor, place) => [place > 0 && " × ", named(factor, go)])
         : named(term, go),
     ),
   );
 }
 
-/** A number by its figure, its name in small behind it. @param {Brief} number @param {(term: Brief) => void} go */
+/** A number by its figure, its name in small behind it. @param {Named} number @param {(term: Named) => void} go */
 function named(number, go) {
   const text = h("span", {}, figure(number.value), h("span", { class: "quiet small" }, ` ${number.name}`));
-  if (number.kind === "constant") return text;
+  if (!number.asks) return text;
   return button(text, () => go(number), { class: "number", "aria-label": `${number.name}, ${figure(number.value)}: what made it?` });
 }
 

@@ -6,7 +6,7 @@ import { notice } from "../notice.js";
 import { figure, visible } from "../numbers.js";
 import { ask, askNumbers } from "../server.js";
 
-/** @typedef {import("../inspector.js").TensorLine & {tokens: (string[] | null)[], low: number, high: number, mean: number}} Described */
+/** @typedef {import("../inspector.js").TensorLine & {tokens: (string[] | null)[], low: number, high: number}} Described */
 
 /** @param {import("../inspector.js").Pass} pass @param {(tensor: string, index: number[]) => void} pick */
 export function tensorView(pass, pick) {
@@ -48,7 +48,7 @@ export function tensorView(pass, pick) {
       h("p", { class: "quiet small" }, `${tensor.axes.map((axis, each) => `${axis} ${tensor.shape[each]}`).join(" · ") || "a single number"} – ${tensor.what}${tensor.place ? `, ${tensor.place}` : ""}${tensor.rerun ? "; from a re-run of the fused operation" : ""}`),
       h("div", { class: "row" }, choices.filter(Boolean)),
       place,
-      h("p", { class: "quiet small" }, `from ${figure(tensor.low)} to ${figure(tensor.high)}, mean ${figure(tensor.mean)}`),
+      h("p", { class: "quiet small" }, `from ${figure(tensor.low)} to ${figure(tensor.high)}`),
     );
     drawMap();
   }
