@@ -98,6 +98,7 @@ Examples:
   everysum explain runs/book "Humpty Dumpt" --list
   everysum explain runs/book "Humpty Dumpt" --nudge 'blocks.0.attention.query.weight[3,5]=0.18'
   everysum explain runs/book "Humpty Dumpt" --verify 20000
+  everysum explain runs/book "Humpty Dumpt" --save page.html
 """,
     doctor: """
 \b

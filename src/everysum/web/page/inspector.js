@@ -8,7 +8,7 @@ import { explanation } from "./inspect/explanation.js";
 import { tensorView } from "./inspect/tensor.js";
 import { notice } from "./notice.js";
 import { figure, percent, visible } from "./numbers.js";
-import { ask, lines, newest } from "./server.js";
+import { ask, isSaved, lines, newest } from "./server.js";
 import { store } from "./store.js";
 
 /** @typedef {{name: string, axes: string[], shape: number[], what: string, module: string, place: string, rerun: boolean, kind: "weight" | "buffer" | "input" | "constant" | "output" | "step"}} TensorLine */
@@ -54,7 +54,7 @@ export function inspector(place, _, query) {
     const said = h("span", {});
     put(waiting, h("div", { class: "row" }, bar, said, button("Cancel", () => stop.abort())));
     const asking = new URLSearchParams({ model: model.value, prompt: prompt.value });
-    history.replaceState(null, "", `#/inspect?${asking}`);
+    if (!isSaved()) history.replaceState(null, "", `#/inspect?${asking}`);
     try {
       const asked = { model: model.value, prompt: prompt.value };
       const pass = /** @type {Pass} */ (await lines("api/records", asked, signal, (line) => {
@@ -73,7 +73,7 @@ export function inspector(place, _, query) {
     event.preventDefault();
     void record();
   });
-  put(place, opening, form, waiting, inside);
+  put(place, opening, isSaved() ? h("p", { class: "lead" }, `${models[0].name}, saved with all its numbers: this page needs no server.`) : form, waiting, inside);
   void record();
   return () => {
     stop.abort();
@@ -147,7 +147,7 @@ function show(place, pass, asked) {
         chances,
         h("p", { class: "quiet small" }, "Choose a token to see the sum behind its logit."),
       ),
-      going.element,
+      !isSaved() && going.element,
     ),
     h("div", { class: "inside" }, diagram(pass, view.show), h("div", {}, view.element, told.element)),
   );

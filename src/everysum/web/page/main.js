@@ -1,7 +1,7 @@
 /** The frame of the page: where the reader is, which chapter that is, light or dark. */
 
 import { add, h, put } from "./dom.js";
-import { ask } from "./server.js";
+import { answerHere, ask } from "./server.js";
 import { notice } from "./notice.js";
 import { chooseTheme, store } from "./store.js";
 
@@ -18,6 +18,7 @@ const ROOMS = {
 const THEMES = /** @type {const} */ (["auto", "light", "dark"]);
 const main = /** @type {HTMLElement} */ (document.querySelector("main"));
 const side = /** @type {HTMLElement} */ (document.querySelector(".side"));
+const chapterList = /** @type {HTMLElement} */ (side.querySelector("ol"));
 const frame = /** @type {HTMLElement} */ (document.querySelector(".frame"));
 const menu = /** @type {HTMLButtonElement} */ (document.querySelector(".menu"));
 const themeButton = /** @type {HTMLButtonElement} */ (document.querySelector(".theme"));
@@ -57,7 +58,7 @@ function openMenu(open) {
 function list() {
   const { chapters, route } = store.get();
   put(
-    /** @type {HTMLElement} */ (side.querySelector("ol")),
+    chapterList,
     chapters.map(({ name, title }) => {
       const here = route === `chapter/${name}`;
       return h("li", {}, h("a", { href: `#/chapter/${name}`, "aria-current": here ? "page" : null }, title));
@@ -97,6 +98,13 @@ store.listen((state, before) => {
 });
 
 showTheme();
+const saved = document.querySelector("#saved");
+if (saved) {
+  const { answering } = await import("./offline.js");
+  answerHere(answering(JSON.parse(saved.textContent ?? "")));
+  for (const part of document.querySelectorAll(".top nav, .menu, .side")) part.remove();
+  if (!location.hash.startsWith("#/inspect")) history.replaceState(null, "", "#/inspect");
+}
 try {
   store.set(await ask("api/contents"));
 } catch (problem) {

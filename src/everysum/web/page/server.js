@@ -17,6 +17,19 @@ export class Refusal extends Error {
   }
 }
 
+/** In a page that was saved there is no server: this answers instead. @type {((path: string, body: unknown) => any) | null} */
+let here = null;
+
+/** @param {(path: string, body: unknown) => any} answers */
+export function answerHere(answers) {
+  here = answers;
+}
+
+/** Whether this page was saved, and answers from its own file. */
+export function isSaved() {
+  return here !== null;
+}
+
 /**
  * @param {string} path
  * @param {unknown} [body] asked by POST where it is given
@@ -48,6 +61,7 @@ async function answer(path, body, signal) {
  * @returns {Promise<T>}
  */
 export async function ask(path, body, signal) {
+  if (here) return here(path, body);
   return (await answer(path, body, signal)).json();
 }
 
@@ -57,6 +71,7 @@ export async function ask(path, body, signal) {
  * @param {AbortSignal} [signal]
  */
 export async function askNumbers(path, signal) {
+  if (here) return /** @type {Float32Array} */ (here(path, undefined));
   return new Float32Array(await (await answer(path, undefined, signal)).arrayBuffer());
 }
 
@@ -70,6 +85,7 @@ export async function askNumbers(path, signal) {
  * @returns {Promise<any>}
  */
 export async function lines(path, body, signal, heard) {
+  if (here) return here(path, body);
   const response = await answer(path, body, signal);
   const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
   const decoder = new TextDecoder();

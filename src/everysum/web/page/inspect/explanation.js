@@ -4,7 +4,7 @@ import { bars } from "../bars.js";
 import { button, calm, h, put, uniqueId } from "../dom.js";
 import { notice } from "../notice.js";
 import { change, figure, real, tiny, visible } from "../numbers.js";
-import { ask, lines } from "../server.js";
+import { ask, isSaved, lines } from "../server.js";
 
 /** @typedef {import("../numbers.js").Numeric} Numeric */
 /** @typedef {{name: string, value: Numeric, way: number[], asks: boolean}} Named */
@@ -62,7 +62,7 @@ export function explanation(pass) {
       number.terms.length > 0 && terms(number, go),
       number.rest.count > 0 && button(`${number.rest.count.toLocaleString("en")} more terms, together ${figure(number.rest.sum)}`, () => follow(where, Math.min(1000, number.terms.length * 5))),
       number.inputs && h("ul", {}, number.inputs.map(({ argument, tensor }) => h("li", {}, `${argument}: ${tensor}`))),
-      nudge(number, where),
+      !isSaved() && nudge(number, where),
     );
     element.dataset.number = number.name;
     element.focus({ preventScroll: true });
