@@ -23,12 +23,19 @@ STRONG, NAMED, QUIET, GOOD, BAD = "bold", "cyan", "dim", "green", "bold red"
 Data = dict[str, Any]
 
 
+class Paper(Console):
+    """Standard output, whose reader may leave: that ends a command as everywhere else."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 class Page:
     """Writes to standard output: in color on a terminal, in plain text everywhere else."""
 
     def __init__(self) -> None:
         on_terminal = sys.stdout.isatty()
-        self.console = Console(
+        self.console = Paper(
             file=sys.stdout, highlight=False, markup=False, emoji=False, width=None if on_terminal else WIDEST
         )
         self.width = max(30, min(WIDEST, self.console.width))

@@ -29,15 +29,15 @@ WORDS = ("humpty", "dumpty", "sat")
 PAIR = ("first", "second")
 
 FIGURES = (
-    Figure("humpty", "1.0 0.2", "the vector of humpty", "numbers", -5, 5, 0.1, PAIR),
-    Figure("dumpty", "0.4 1.5", "the vector of dumpty", "numbers", -5, 5, 0.1, PAIR),
-    Figure("sat", "−0.5 0.8", "the vector of sat, the last word", "numbers", -5, 5, 0.1, PAIR),
+    Figure("humpty", "1.0 0.2", "the vector of humpty", "numbers", -20, 20, 0.1, PAIR),
+    Figure("dumpty", "0.4 1.5", "the vector of dumpty", "numbers", -20, 20, 0.1, PAIR),
+    Figure("sat", "−0.5 0.8", "the vector of sat, the last word", "numbers", -20, 20, 0.1, PAIR),
     Figure(
-        "query", "0.5 1.0 −1.0 2.0", "two rows: what a word looks for", "numbers", -5, 5, 0.1, shortest=4, longest=4
+        "query", "0.5 1.0 −1.0 2.0", "two rows: what a word looks for", "numbers", -20, 20, 0.1, shortest=4, longest=4
     ),
-    Figure("key", "1.0 0.3 0.2 1.0", "two rows: what it is found by", "numbers", -5, 5, 0.1, shortest=4, longest=4),
+    Figure("key", "1.0 0.3 0.2 1.0", "two rows: what it is found by", "numbers", -20, 20, 0.1, shortest=4, longest=4),
     Figure(
-        "value", "2.0 0.0 1.0 1.0 0.0 −1.0", "three rows: what it gives", "numbers", -5, 5, 0.1, shortest=6, longest=6
+        "value", "2.0 0.0 1.0 1.0 0.0 −1.0", "three rows: what it gives", "numbers", -20, 20, 0.1, shortest=6, longest=6
     ),
 )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
 from everysum.plain.number import Number
-from everysum.plain.vector import Matrix, Vector
+from everysum.plain.vector import Matrix
 from everysum.plain.writing import figure, written
 
 
@@ -123,16 +123,20 @@ Progress = Callable[[int, int, float], None]
 """Called during long work: how many steps are done, of how many, and the loss."""
 
 
-def worked(number: Number, depth: int = 1) -> Worked:
-    """A number with its sum, and with those of the numbers in it, `depth` steps back."""
+def worked(number: Number, depth: int = 1, value: float | None = None) -> Worked:
+    """A number with its sum, and with those of the numbers in it, `depth` steps back.
+
+    `value` is what it was when the sum was made that it is shown in: training may have moved it since.
+    """
+    value = number.value if value is None else value
     shown = bool(number.parents) and depth > 0
-    texts = [written(parent) for parent in number.parents]
+    parts = list(zip(number.parents, number.parts, strict=True)) if shown else []
     return Worked(
-        number.value,
-        written(number),
+        value,
+        written(number, value),
         number.operation.name,
-        tuple(number.operation.terms(texts)) if shown else (),
-        tuple(worked(parent, depth - 1) for parent in number.parents) if shown else (),
+        tuple(number.operation.terms([written(parent, part) for parent, part in parts])) if shown else (),
+        tuple(worked(parent, depth - 1, part) for parent, part in parts),
     )
 
 
@@ -178,16 +182,11 @@ def numbered(name: str, place: int) -> str:
 def shown(cell: Cell) -> str:
     if isinstance(cell, str):
         return cell
-    return written(cell) if isinstance(cell, Number) else figure(cell)
+    return written(cell, cell.value) if isinstance(cell, Number) else figure(cell)
 
 
 def valued(cell: Cell) -> float | None:
     return None if isinstance(cell, str) else float(cell)
-
-
-def figures(vector: Vector) -> str:
-    """A vector on a line: its figures with two spaces between."""
-    return "  ".join(written(number) for number in vector)
 
 
 def as_data(part: Any) -> Any:

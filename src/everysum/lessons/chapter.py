@@ -13,11 +13,16 @@ from everysum.lessons.figures import Figure, Given
 Teach = Callable[[Given, Progress], Iterator[Block]]
 
 
+def anything_goes(given: Given) -> None:
+    """Each figure by itself has been looked at already."""
+
+
 @dataclass(frozen=True)
 class Chapter:
     """`line` says in one line what is learned; `section` where the article tells of it; `files` where the code is.
 
-    `teach` gives the blocks one after another, as soon as each is computed.
+    `teach` gives the blocks one after another, as soon as each is computed; `check` refuses, before that, figures that
+    do not go together.
     """
 
     name: str
@@ -27,6 +32,7 @@ class Chapter:
     figures: tuple[Figure, ...]
     files: tuple[str, ...]
     teach: Teach
+    check: Callable[[Given], None] = anything_goes
 
     @cached_property
     def data(self) -> dict[str, Any]:

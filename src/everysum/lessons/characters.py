@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FIGURES = (
     Figure("sentence", SENTENCE, "what it learns to say", "text", shortest=14, longest=36, alphabet=ALPHABET),
     Figure("epochs", "300", "how often it goes through the sentence", "count", 0, 2000, 1),
-    Figure("rate", "0.02", "how large a step is", "number", 0, 1, 0.001),
+    Figure("rate", "0.02", "how large a step is", "number", 0, 0.1, 0.001),
     Figure("neurons", "20", "how many neurons between inputs and outputs", "count", 1, 60, 1),
     Figure("seed", "1", "which random weights to start from", "count", 0, 9999, 1),
 )
@@ -103,8 +103,12 @@ def looked_into(network: WindowNetwork, window: str) -> Iterator[Block]:
     hidden, outputs = network.hidden(inputs), network(window)
     chances = softmax(outputs)
     best = sorted(range(len(ALPHABET)), key=lambda place: -chances[place].value)[:3]
-    yield Text("The first neuron, made of the twelve inputs and a bias; then the likeliest outputs and their chances:")
+    yield Text(
+        "The first neuron, made of the twelve inputs and a bias, before its bend (ReLU); and the largest output, "
+        "made of all neurons; then the likeliest outputs and their chances:"
+    )
     yield sums({"neuron 1": hidden[0]})
+    yield sums({f"output {visible(ALPHABET[best[0]])}": outputs[best[0]]})
     yield table(
         ("output", "chance"),
         [row(f"output {visible(ALPHABET[at])}", [outputs[at], chances[at]]) for at in best],

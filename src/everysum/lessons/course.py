@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,13 +85,17 @@ class Lesson:
         return CHAPTERS[self.place - 2] if self.place > 1 else None
 
     def blocks(self, progress: Progress = no_progress) -> Iterator[Block]:
-        """The blocks one after another, as soon as each is computed; UsageError where the figures do not allow it."""
+        """The blocks, each as soon as it is computed; UsageError where numbers grow out of all bounds."""
         try:
-            yield from self.chapter.teach(self.given, progress)
-        except (ValueError, ArithmeticError) as problem:
+            for block in self.chapter.teach(self.given, progress):
+                if not finite(as_data(block)):
+                    raise OverflowError
+                yield block
+        except ArithmeticError as problem:
             raise UsageError(
-                f"with these figures the lesson {self.chapter.name} cannot go on: {problem}",
+                f"with these figures the numbers of the lesson {self.chapter.name} grow out of all bounds",
                 came=", ".join(f"{name}={self.given.text(name)}" for name in self.given.changed()) or None,
+                advice="take smaller ones; where it trains, a smaller rate",
             ) from problem
 
     def frame(self) -> dict[str, Any]:
@@ -111,11 +116,21 @@ class Lesson:
         return self.frame() | {"blocks": [as_data(block) for block in self.blocks(progress)]}
 
 
+def finite(data: Any) -> bool:
+    """Whether every number in this is one: no infinity, no nan."""
+    if isinstance(data, float):
+        return math.isfinite(data)
+    parts = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    return all(finite(part) for part in parts)
+
+
 def lesson(name: str, assignments: Sequence[str] = ()) -> Lesson:
     """A chapter by its name, with figures set; UsageError for a name or figure that there is not."""
     for chapter in CHAPTERS:
         if chapter.name == name:
-            return Lesson(chapter, given(name, chapter.figures, assignments))
+            figures = given(name, chapter.figures, assignments)
+            chapter.check(figures)
+            return Lesson(chapter, figures)
     names = [chapter.name for chapter in CHAPTERS]
     raise UsageError(
         f"there is no lesson {name!r}",

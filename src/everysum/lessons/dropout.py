@@ -122,7 +122,7 @@ def in_torch(inputs: Tensor, weights: Tensor, p: float) -> Tensor:
 CHAPTER = Chapter(
     "dropout",
     "With parts missing",
-    "training with parts missing; overfitting; a crowd in disguise",
+    "training with parts missing, against learning by heart",
     "Dropout",
     FIGURES,
     ("plain/dropout.py", "plain/overfitting.py", "layers/dropout.py"),

@@ -88,14 +88,10 @@ def tied(network: WindowNetwork, embedding: Embedding, given: Given) -> Iterator
     width = given.count("width")
     parts = numbers(apart[at * width].gradient for at in places)
     rows = [row(f"as character {at + 1}", [part]) for at, part in zip(places, parts, strict=True)]
-    yield table(
-        ("gradient",),
-        [
-            *rows,
-            row("added up", [total(parts)]),
-            row(f"of the vector of {visible(most)}", [embedding.weight[place_of(most)][0].gradient], strong=True),
-        ],
-    )
+    yield table(("gradient",), rows)
+    yield sums({"added up": total(parts)})
+    tied_one = embedding.weight[place_of(most)][0].gradient
+    yield table(("gradient",), [row(f"vector of {visible(most)}", [tied_one], strong=True)])
     ids = numbers(place_of(character) for character in window)
     layers = [network.hidden.weight, network.hidden.bias, network.output.weight, network.output.bias]
     torchs = [ids, place_of(wanted), embedding.weight, *layers]
@@ -147,12 +143,13 @@ def used_again(embedding: Embedding, given: Given) -> Iterator[Block]:
         *(other.hidden.bias or []),
         *(other.output.bias or []),
     ]
-    losses = train(windows(text, 5), other.loss, layers, epochs=40, rate=0.2)
+    epochs = given.count("epochs")
+    losses = train(windows(text, 5), other.loss, layers, epochs=epochs, rate=0.2)
     speech = said(other.next_character, text[:5], len(text) - 5)
     yield Text(
         "What was learned about characters can be taken along. Another network, with a window of 5, takes this "
-        f"matrix as it is and trains only its own layers on {text!r}: after 40 rounds its loss is {losses[-1]:.5g}, "
-        f"and from {text[:5]!r} it says {speech!r}."
+        f"matrix as it is and trains only its own layers on {text!r}: after {epochs} rounds its loss is "
+        f"{losses[-1]:.5g}, and from {text[:5]!r} it says {speech!r}."
     )
 
 
@@ -163,7 +160,7 @@ def flat(matrix: list[Vector]) -> list[Number]:
 CHAPTER = Chapter(
     "embedding",
     "Numbers that are learned",
-    "a vector for each character, moved by training like a weight",
+    "a vector for each character, moved like any weight",
     "Embeddings",
     FIGURES,
     ("plain/embedding.py", "layers/embedding.py"),

@@ -147,22 +147,21 @@ def refuse_unless_possible(figure: Figure, value: str) -> None:
     came = repr(value)
     if figure.kind == "choice" and value not in figure.choices:
         raise impossible(figure, came, nearest(value, figure.choices))
+    if figure.kind in ("number", "count", "numbers"):
+        for part in words(value) if figure.kind == "numbers" else [value]:
+            number = as_float(part)
+            whole = figure.kind != "count" or number.is_integer()
+            if not (figure.least <= number <= figure.most and whole):
+                raise impossible(figure, repr(part))
     if figure.kind in ("text", "numbers"):
         parts: Sequence[str] = value if figure.kind == "text" else words(value)
         shortest, longest = figure.lengths()
         if not shortest <= len(parts) <= longest:
-            unit = "characters" if figure.kind == "text" else "numbers"
-            raise impossible(figure, f"{len(parts)} {unit}, {value!r}")
+            unit = "character" if figure.kind == "text" else "number"
+            raise impossible(figure, f"{len(parts)} {unit}{'s' * (len(parts) != 1)}, {value!r}")
         strange = [part for part in parts if figure.kind == "text" and figure.alphabet and part not in figure.alphabet]
         if strange:
             raise impossible(figure, f"{strange[0]!r} in {value!r}")
-    if figure.kind in ("number", "count", "numbers"):
-        parts = words(value) if figure.kind == "numbers" else [value]
-        for part in parts:
-            number = as_float(part)
-            whole = figure.kind != "count" or number == math.floor(number)
-            if not (figure.least <= number <= figure.most and whole):
-                raise impossible(figure, repr(part))
 
 
 def impossible(figure: Figure, came: str, advice: str | None = None) -> UsageError:

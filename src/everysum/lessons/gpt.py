@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FIGURES = (
-    Figure("steps", "600", "how many steps it trains", "count", 1, 5000, 1),
+    Figure("steps", "1200", "how many steps it trains", "count", 1, 5000, 1),
     Figure("seed", "1", "which random weights to start from", "count", 0, 9999, 1),
     Figure("prompt", "a little ", "how the rhyme begins", "text", shortest=2, longest=16, alphabet=ALPHABET),
     Figure("characters", "120", "how many characters to say", "count", 1, 500, 1),
-    Figure("temperature", "0.5", "below 1 bolder, above 1 more daring", "number", 0.05, 20, 0.05),
+    Figure("temperature", "0.3", "below 1 bolder, above 1 more daring", "number", 0.05, 20, 0.05),
 )
 
 DRAWING = (

@@ -120,7 +120,7 @@ def in_torch(
 CHAPTER = Chapter(
     "heads",
     "Listening for several things",
-    "heads side by side; the article's and the standard's are equal",
+    "heads side by side; the article's equal the standard's",
     "Multi-head Attention",
     FIGURES,
     ("plain/heads.py", "layers/heads.py", "layers/attention.py"),

@@ -7,6 +7,7 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
+from everysum.errors import UsageError
 from everysum.lessons.blocks import Block, Heading, Progress, Text, Try, row, sums, sums_of, table
 from everysum.lessons.chapter import Chapter
 from everysum.lessons.comparison import compared
@@ -26,12 +27,22 @@ if TYPE_CHECKING:
 FIGURES = (
     Figure("x", "1 −2 0.5 0.25", "what flows in", "numbers", -10, 10, 0.1, shortest=4, longest=4),
     Figure("position", "5", "where it stands", "count", 0, 131_071, 1),
-    Figure("heads", "4", "how many query heads", "count", 1, 4, 1),
-    Figure("key_value_heads", "2", "how many key/value heads they share", "count", 1, 4, 1),
+    Figure("heads", "4", "how many query heads", "choice", choices=("1", "2", "4")),
+    Figure("key_value_heads", "2", "how many key/value heads they share", "choice", choices=("1", "2", "4")),
     Figure("seed", "1", "which random weights", "count", 0, 9999, 1),
 )
 SIZES = {"width": 16, "layers": 2, "inner_width": 24}
 TOKENS = [3, 1, 4, 1, 5]
+
+
+def check(given: Given) -> None:
+    heads, shared = given.count("heads"), given.count("key_value_heads")
+    if heads % shared:
+        raise UsageError(
+            f"{heads} query heads cannot be dealt out to {shared} key/value heads",
+            wanted="no more key/value heads than heads",
+            came=f"heads={heads}, key_value_heads={shared}",
+        )
 
 
 def teach(given: Given, progress: Progress) -> Iterator[Block]:
@@ -100,8 +111,6 @@ def gated(given: Given) -> Iterator[Block]:
 def grouped(given: Given) -> Iterator[Block]:
     heads, shared = given.count("heads"), given.count("key_value_heads")
     yield Heading("Grouped queries")
-    if heads % shared:
-        raise ValueError(f"{heads} query heads cannot be dealt out evenly to {shared} key/value heads")
     yield Text(
         "While a text is written, the keys and values of all its tokens are kept. To keep less, groups of query "
         f"heads share them: here {heads} query heads share {shared} of key and value. Llama 3.1 8B has 32 and 8, "
@@ -116,8 +125,6 @@ def grouped(given: Given) -> Iterator[Block]:
 def whole(given: Given) -> Iterator[Block]:
     yield Heading("All of it")
     heads, shared = given.count("heads"), given.count("key_value_heads")
-    if SIZES["width"] % heads:
-        raise ValueError(f"{heads} heads cannot share a width of {SIZES['width']} evenly: take 1, 2 or 4")
     network = random_llama(9, Random(given.count("seed")), heads=heads, key_value_heads=shared, **SIZES)
     yield Text(
         f"There are no biases anywhere. A tiny one with random weights, {len(parameters(network)):,} parameters, "
@@ -158,4 +165,5 @@ CHAPTER = Chapter(
     FIGURES,
     ("plain/llama.py", "models/llama.py"),
     teach,
+    check,
 )

@@ -20,7 +20,7 @@ from everysum.lessons.chapter import Chapter
 from everysum.lessons.comparison import compared
 from everysum.lessons.figures import Figure, Given
 from everysum.plain.classifier import KINDS, WEATHER, by_sign, chances, difference, largest, shares
-from everysum.plain.network import collapsed, forward, neuron
+from everysum.plain.network import collapsed, forward, neuron, relu
 from everysum.plain.vector import Vector
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 INPUTS = ("red", "green", "blue", "volume")
 MIDDLE = ("blue", "grey", "orange")
-weights = {"kind": "numbers", "least": -2, "most": 2}
 
 FIGURES = (
     Figure("object", "32 107 56 11.2", "its color and its volume in ml", "numbers", 0, 1000, 1, INPUTS),
@@ -105,8 +104,6 @@ def other_readings(outputs: Vector) -> Iterator[Block]:
 
 
 def with_a_bend(inputs: Vector, given: Given) -> Iterator[Block]:
-    from everysum.plain.network import relu
-
     middle, output = given.matrix("blue", "grey", "orange"), given.matrix("leaf", "flower")
     between, outputs = forward(inputs, [middle, output], relu)
     yield Heading("A bend between the layers")

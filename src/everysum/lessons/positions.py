@@ -105,8 +105,8 @@ def in_torch(length: int, width: int) -> Tensor:
     from everysum.layers.positions import TABLES, FixedPositions
 
     positions = torch.arange(length)
-    kinds = [FixedPositions(length, width, kind) for kind in TABLES.values()]
-    return torch.stack([kind.double()(positions) for kind in kinds])
+    made = [FixedPositions(length, width, rule) for rule in TABLES.values()]
+    return torch.stack([rows.double()(positions) for rows in made])
 
 
 CHAPTER = Chapter(

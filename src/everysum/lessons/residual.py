@@ -108,8 +108,9 @@ def in_torch(x: Tensor, weights: Tensor) -> Tensor:
 
     norm = LayerNorm(3).double()
     norm.load_state_dict({"weight": torch.ones(3), "bias": torch.zeros(3)})
-    wirings = pre_norm, post_norm
-    return torch.stack([wired(x, norm, lambda x: weights @ x) for wired in wirings])
+    before = pre_norm(x, norm, lambda x: weights @ x)
+    after = post_norm(x, norm, lambda x: weights @ x)
+    return torch.stack([before, after])
 
 
 CHAPTER = Chapter(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import TYPE_CHECKING
 
+from everysum.errors import UsageError
 from everysum.lessons.blocks import Block, Curve, Heading, Progress, Text, Try, row, sums, table
 from everysum.lessons.chapter import Chapter
 from everysum.lessons.comparison import compared
@@ -37,10 +38,14 @@ FIGURES = (
 )
 
 
+def check(given: Given) -> None:
+    for name in ("sentence", "translation"):
+        if not given.text(name).strip():
+            raise UsageError(f"the figure {name} has no word", wanted="at least one", came=repr(given.text(name)))
+
+
 def teach(given: Given, progress: Progress) -> Iterator[Block]:
     sentence, translation = (tuple(given.text(name).split()) for name in ("sentence", "translation"))
-    if not sentence or not translation:
-        raise ValueError("a sentence and its translation need at least one word each")
     length = given.count("context")
     yield Text(
         "Can a GPT translate? It continues texts, and so we give it a text to continue: the sentence, then a token "
@@ -77,7 +82,13 @@ def other_numbers() -> Iterator[Block]:
         "sentence out anew. One word, (0.5, 1, −0.2, 0.3), at places 3 and 2:"
     )
     word, rows = numbers("0.5 1 −0.2 0.3"), sines_and_cosines(8, 4)
-    yield sums({f"place {place}, number 1": placed([word], [rows[place]])[0][0] for place in (3, 2)})
+    yield sums(
+        {
+            f"place {place}, number {at}": number
+            for place in (3, 2)
+            for at, number in enumerate(placed([word], [rows[place]])[0], 1)
+        }
+    )
     both = [placed([word], [rows[place]])[0] for place in (3, 2)]
     yield compared("the vector at both places", in_torch, [word], both)
 
@@ -137,4 +148,5 @@ CHAPTER = Chapter(
     FIGURES,
     ("plain/separator.py", "plain/gpt.py"),
     teach,
+    check,
 )

@@ -26,7 +26,7 @@ FIGURES = (
     Figure("outputs", "0.6 0.4", "what a network might say", "numbers", -10, 10, labels=KINDS),
     Figure("wanted", "0.8 0.2", "what we want it to say", "numbers", -10, 10, labels=KINDS),
     Figure("seed", "1", "which random weights to start from", "count", 0, 9999, 1),
-    Figure("rate", "0.005", "how large a step is", "number", 0, 1, 0.001),
+    Figure("rate", "0.005", "how large a step is", "number", 0, 0.5, 0.001),
     Figure("epochs", "150", "how often to go through the examples", "count", 1, 500, 1),
 )
 

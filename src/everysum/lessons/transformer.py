@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from random import Random
 from typing import TYPE_CHECKING
 
-from everysum.lessons.blocks import Block, Curve, Diagram, Heading, Progress, Text, Try, row, sums, table
+from everysum.lessons.blocks import Block, Curve, Diagram, Heading, Progress, Text, Try, row, sums, sums_of, table
 from everysum.lessons.chapter import Chapter
 from everysum.lessons.comparison import compared, flat
 from everysum.lessons.figures import Figure, Given
 from everysum.lessons.separator import PAIRS
-from everysum.plain.attention import attention_weights
+from everysum.plain.attention import attention_weights, mix
 from everysum.plain.heads import Attention
 from everysum.plain.number import Number
 from everysum.plain.residual import residual
 from everysum.plain.training import parameters, train
 from everysum.plain.transformer import DecoderBlock, Transformer, random_transformer, translate
-from everysum.plain.vector import Matrix
+from everysum.plain.vector import Matrix, Vector
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -154,8 +154,25 @@ def asking(
         rows.append(row(f"after {ENGLISH[target[place]]}", weights))
     yield Text("Which words of the sentence each written word listens to in the first block, the mean of two heads:")
     yield table([GERMAN[word] for word in source], rows)
-    first = cross.heads(cross.query(hidden[0]))[0]
-    yield sums({f"score of {GERMAN[source[0]]}": cross.score(first, keys[0][0])}, depth=2)
+    yield from one_answer(network, hidden[0], encoded, source)
+
+
+def one_answer(network: Transformer, vector: Vector, encoded: Matrix, source: list[int]) -> Iterator[Block]:
+    """Every sum on the way to the first number that head 1 brings home for the start of the translation."""
+    cross = network.blocks[0].cross_attention
+    query = cross.heads(cross.query(vector))[0]
+    keys, values = ([cross.heads(way(other))[0] for other in encoded] for way in (cross.key, cross.value))
+    scores = [cross.score(query, key) for key in keys]
+    weights = attention_weights(query, keys, cross.score)
+    words = [GERMAN[word] for word in source]
+    yield Text(
+        f"Head 1, asked after {START}, all of it: the query, a key, the scores, the weights, and what they bring."
+    )
+    yield sums({f"query, {at}": number for at, number in enumerate(query, 1)})
+    yield sums({f"key of {words[0]}, {at}": number for at, number in enumerate(keys[0], 1)})
+    yield sums({f"score of {word}": score for word, score in zip(words, scores, strict=True)}, depth=2)
+    yield sums({f"weight of {word}": weight for word, weight in zip(words, weights, strict=True)}, depth=3)
+    yield sums_of("result", mix(weights, values))
 
 
 def alone(network: Transformer) -> Iterator[Block]:
@@ -222,7 +239,7 @@ def in_torch(
 CHAPTER = Chapter(
     "transformer",
     "Two towers",
-    "encoder and decoder: the sentence is read once and asked often",
+    "encoder and decoder: a sentence is read once, asked often",
     "The transformer architecture",
     FIGURES,
     ("plain/transformer.py", "layers/attention.py"),
