@@ -136,6 +136,10 @@ CASES: dict[str, Callable[[], Any]] = {
         F.layer_norm(DEEP, (3, 4)),
         F.layer_norm(X, (4,), ROW),
     ),
+    "native_batch_norm": lambda: (
+        F.batch_norm(DEEP, torch.zeros(3), torch.ones(3), draw(3), draw(3), training=True),
+        F.batch_norm(X, draw(4), positive(4), training=False),
+    ),
     "rms_norm": lambda: (F.rms_norm(X, (4,), ROW, 1e-6), F.rms_norm(DEEP, (3, 4))),
     # reductions
     "sums": lambda: (X.sum(), X.sum(0), DEEP.sum((0, 2), keepdim=True), X.mean(), DEEP.mean(-1), whole(3).sum()),

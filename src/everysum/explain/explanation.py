@@ -140,7 +140,8 @@ class Explanation:
         return number_json(self.number, self.depth, self.shown)
 
 
-def number_json(number: Number, depth: int, shown: int) -> dict[str, Any]:
+def number_json(number: Number, depth: int, shown: int, said: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """A number and its terms; `said` are the named pieces of the operation's formula that are around it."""
     tolerance = number.tolerance
     found: dict[str, Any] = {
         "name": number.name,
@@ -164,10 +165,23 @@ def number_json(number: Number, depth: int, shown: int) -> dict[str, Any]:
         return found
     terms = number.terms
     few = terms[:shown]
-    found["terms"] = [number_json(term, depth if isinstance(term, Part) else depth - 1, shown) for term in few]
+    word = number.word if isinstance(number, Part) else ""
+    found["terms"] = [
+        number_json(term, deeper_by(term, number, depth, said | {word}), shown, said | {word}) for term in few
+    ]
     found["terms_in_all"] = len(terms)
     found["rest"] = json_number(float(np.sum(terms.values[len(few) :])))
     return found
+
+
+def deeper_by(term: Number, around: Number, depth: int, said: frozenset[str]) -> int:
+    """How much farther to go below a term: a part belongs to the same operation, and is taken apart where it is one of
+    few and not known already; in a long sum only products of recorded numbers are."""
+    if not isinstance(term, Part):
+        return depth - 1
+    if plain_product(term):
+        return depth
+    return depth if len(around.terms) <= STRUCTURAL and not (term.word and term.word in said) else 0
 
 
 def json_number(value: float) -> float | str:

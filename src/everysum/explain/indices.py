@@ -103,6 +103,14 @@ def tail(asked: Asked, shape: Any, place: Any) -> list[Any]:
 
 
 @index_function
+def of_channel(asked: Asked, view: View, place: Any) -> list[Any]:
+    """Element number `place` of all that a tensor has in the channel of the result's element."""
+    channel = asked.index[1] if len(asked.index) > 1 else asked.index[0]
+    rest = unravel(place, [size for axis, size in enumerate(view.size) if axis != 1])
+    return [rest[0], channel, *rest[1:]]
+
+
+@index_function
 def unraveled(asked: Asked, view: View, first: Any, place: Any) -> list[Any]:
     """Element number `place` of a tensor, counting only the axes from `first` on."""
     return unravel(place, view.size[int(first) :])
@@ -181,6 +189,18 @@ def extent(asked: Asked, view: View, dim: Any) -> Any:
 def extent_from(asked: Asked, view: View, first: Any) -> Any:
     """How many elements a tensor has on its axes from `first` on."""
     return math.prod(view.size[int(first) :])
+
+
+@size_function
+def channel(asked: Asked) -> Any:
+    """The channel of the result's element: its place on the second axis, or on its only one."""
+    return asked.index[1] if len(asked.index) > 1 else asked.index[0]
+
+
+@size_function
+def channel_extent(asked: Asked, view: View) -> Any:
+    """How many elements a tensor has in a channel."""
+    return math.prod(size for axis, size in enumerate(view.size) if axis != 1)
 
 
 @size_function

@@ -45,6 +45,8 @@ class Names:
         self.tensors: dict[str, NamedTensor] = {}
         self.best: dict[tuple[int, int], NamedTensor] = {}
         """For each write, by storage and time, the tensor that people know it by."""
+        self.given: dict[int, NamedTensor] = {}
+        """For each storage that is no weight and no input, and that nothing made, what it is known by."""
         self.generators: dict[int, int] = defaultdict(int)
         self.sources = [self.source(number) for number in range(len(record.operations))]
         self.prefix = "" if record.outer is None else call_name(record.outer[1].module)
@@ -133,7 +135,9 @@ class Names:
             index = origin.view.index_of(offset)
             if index is not None:
                 return placed(origin.name, index)
-        return f"constant {storage.number}[{offset}]"
+        tensor = self.given.get(storage.number)
+        index = None if tensor is None else tensor.view.index_of(offset)
+        return f"constant {storage.number}[{offset}]" if tensor is None or index is None else placed(tensor.name, index)
 
     def of_view(self, view: View, time: int) -> str:
         """What a tensor is called."""
@@ -184,6 +188,23 @@ class Names:
                 free = name if number == len(values) and name not in self.tensors else f"{name}@{number}"
                 what = operation.name if operation.makes else "view"
                 self.add(free, view, operation.time + 1, what=what, call=operation.module, place=place)
+        self.add_constants()
+
+    def add_constants(self) -> None:
+        """Tensors that the program holds outside of its weights, by the module that reads them first."""
+        known = self.record.origins.keys() | self.given.keys()
+        count: dict[str, int] = defaultdict(int)
+        for operation, source in zip(self.record.operations, self.sources, strict=True):
+            for _, view in operation.inputs():
+                storage = view.storage
+                if storage.writes or storage.outer is not None or storage.number in known:
+                    continue
+                path = call_name(operation.module)
+                name = f"{path}.constant" if path else "constant"
+                count[name] += 1
+                name = name if count[name] == 1 else f"{name}#{count[name]}"
+                self.add(name, view, operation.time, what="constant", call=operation.module, place=source.place)
+                known = known | {storage.number}
 
     def named_outputs(self, operation: Operation, source: Source) -> Iterator[tuple[str, View]]:
         """The names of an operation's results; another look at a tensor has one only if it has a variable."""
@@ -233,6 +254,8 @@ class Names:
         )
         tensor.own_axes = annotated(annotation, len(view.size))
         self.tensors[name] = tensor
+        if not view.storage.writes and view.storage.number not in self.record.origins and view.storage.outer is None:
+            self.given.setdefault(view.storage.number, tensor)
         write = next((write for write in reversed(view.storage.writes) if write.time < time), None)
         if write is not None and (write.view.count == view.count or best):
             self.best.setdefault((view.storage.number, write.time), tensor)

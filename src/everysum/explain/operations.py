@@ -18,6 +18,9 @@ Place = tuple[CodeType, int, int]
 GEOMETRY_ONLY = {"detach_", "t_", "transpose_", "squeeze_", "unsqueeze_", "swapaxes_", "swapdims_", "as_strided_"}
 """Operations in place that write no number: only how the tensor looks at its numbers changes."""
 
+UNDECLARED_WRITES = {"aten.native_batch_norm": ("running_mean", "running_var")}
+"""What operations write to although their schemas do not say so."""
+
 CONTAINERS = (list, tuple)
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 
@@ -44,9 +47,11 @@ def facts_of(function: Any) -> Facts:
     short = function._overloadpacket.__name__
     in_place = short.endswith("_") and not short.endswith("__")
     writes = [a.name for a in schema.arguments if a.alias_info is not None and a.alias_info.is_write]
+    packet = f"{function.namespace}.{short[:-1] if in_place else short}"
+    writes += UNDECLARED_WRITES.get(packet, ())
     return Facts(
         name=str(function),
-        packet=f"{function.namespace}.{short[:-1] if in_place else short}",
+        packet=packet,
         arguments=tuple(argument.name for argument in schema.arguments),
         defaults={a.name: a.default_value for a in schema.arguments if a.has_default_value()},
         written=() if short in GEOMETRY_ONLY else tuple(writes),

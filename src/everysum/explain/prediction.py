@@ -12,7 +12,6 @@ from everysum.explain.explanation import Explanation
 from everysum.explain.number import Number
 from everysum.explain.recorded import RecordedNumber
 from everysum.explain.residual import Residual
-from everysum.explain.stream import residual_of
 from everysum.explain.words import described
 from everysum.explain.writing import figure
 
@@ -51,7 +50,7 @@ class Prediction:
     def residual(self, rank: int = 0) -> Residual:
         """The logit as what each part of the network added to the residual stream."""
         number = self.candidates[rank].logit
-        return residual_of(number.record, number)
+        return number.record.residual(number)
 
     def path(self, rank: int = 0) -> list[Number]:
         """The logit's largest term, and the largest term of that, down to a token, a weight or a constant."""

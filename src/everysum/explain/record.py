@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from everysum.explain.number import Number
     from everysum.explain.prediction import Prediction
     from everysum.explain.replay import Replay
+    from everysum.explain.residual import Residual
     from everysum.explain.tensors import NamedTensor
     from everysum.explain.verify import Verdict
 
@@ -143,6 +144,12 @@ class Record(Tape):
 
         return prediction_of(self, position, row, count, logits)
 
+    def residual(self, number: Number) -> Residual:
+        """A logit as the sum of what every part of the network added to the residual stream."""
+        from everysum.explain.stream import residual_of
+
+        return residual_of(self, number)
+
     def label(
         self, texts: Mapping[str, Sequence[Sequence[str]]], token_text: Callable[[int], str] | None = None
     ) -> Record:
@@ -150,6 +157,12 @@ class Record(Tape):
         self.token_texts.update({name: [[*row] for row in rows] for name, rows in texts.items()})
         self.token_text = token_text or self.token_text
         return self
+
+    @property
+    def chain_breaks(self) -> tuple[str, ...]:
+        """Where numbers left PyTorch and became the program's own (`.item()`, `if tensor:`): what the program makes of
+        them is not seen, and comes back as a constant."""
+        return tuple(f"{self.names.sources[found.time].place or '?'} ({module_of(found)})" for found in self.breaks)
 
     # --- honesty -----------------------------------------------------------------------------------------------------
 
@@ -207,6 +220,11 @@ class Record(Tape):
             known = self.origins.setdefault(view.storage.number, [])
             if all(origin.name != name for origin in known):
                 known.append(Origin(kind, name, view, module))
+
+
+def module_of(operation: Operation) -> str:
+    call = operation.module
+    return "outside of the modules" if call is None else call.name or call.kind
 
 
 def record(module: nn.Module, *args: Any, **kwargs: Any) -> Record:

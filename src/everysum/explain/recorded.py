@@ -149,7 +149,7 @@ class RecordedNumber(Number):
         return "left over" if operation.facts.packet.partition(".")[2] in UNFILLED else "opaque"
 
     @property
-    def formula(self) -> str:
+    def formula(self) -> str:  # noqa: PLR0911
         if self.asked is not None:
             return Writer(self.asked).formula(self.node)
         if self.inner is not None:
@@ -162,7 +162,11 @@ class RecordedNumber(Number):
         if self.kind == "opaque" and operation is not None:
             return f"{operation.facts.name}: no formula is known for it, and none is guessed"
         origin = self.origin
-        return "a constant of the program" if origin is None else f"{article(origin.kind)} {origin.kind}"
+        if origin is not None:
+            return f"{article(origin.kind)} {origin.kind}"
+        breaks = self.record.top.chain_breaks
+        left = f"; numbers of the pass became the program's own at {', '.join(breaks[:3])}" if breaks else ""
+        return f"a constant of the program{left}"
 
     @cached_property
     def terms(self) -> Terms:

@@ -89,6 +89,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for name in written:
             tensor, view = values.get(name, (None, None))
             if isinstance(tensor, Tensor) and isinstance(view, View):
+                if view.storage.outer is not None:
+                    raise RuntimeError("a re-run must not write to what the pass itself recorded")
                 writes = view.storage.writes
                 unfilled = writes and writes[-1].operation.facts.packet.partition(".")[2] in UNFILLED
                 before[view.storage.number] = (view, None if unfilled else tensor.detach().clone())

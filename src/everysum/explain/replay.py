@@ -118,10 +118,11 @@ class Replay:
     @property
     def held(self) -> list[str]:
         """Where the pass did not follow the change: random draws stay as they were, and so does what left PyTorch."""
-        return [
-            f"{operation.facts.name}{' in ' + operation.module.path if operation.module else ''}"
-            for operation in self.rerun.held
-        ]
+        found = []
+        for operation in self.rerun.held:
+            path = "" if operation.module is None else operation.module.path
+            found.append(f"{operation.facts.name} in {path}" if path else operation.facts.name)
+        return found
 
     def __str__(self) -> str:
         lines = [f"{number.name}: {figure(number.value)} → {figure(value)}" for number, value in self.changes.items()]

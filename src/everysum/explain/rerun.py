@@ -19,7 +19,7 @@ from everysum.explain.opening import opened
 from everysum.explain.operations import Operation, mapped
 from everysum.explain.record import Record
 from everysum.explain.recorded import RecordedNumber
-from everysum.explain.rules import DRAWN
+from everysum.explain.rules import DRAWN, UNFILLED
 from everysum.explain.storage import Storage, View
 
 Changed = Callable[[Tensor, int], Tensor]
@@ -73,10 +73,15 @@ class Rerun:
         for operation in operations[max(first, 0) :]:
             if operation.time in self.inner:
                 self.within(operation)
-            elif operation.makes and any(view.storage.number in self.rows for _, view in operation.inputs()):
+            elif self.follows(operation) and any(view.storage.number in self.rows for _, view in operation.inputs()):
                 self.carry_out(operation)
             self.apply(operation.time)
         return self
+
+    def follows(self, operation: Operation) -> bool:
+        """Whether an operation's result depends on the numbers that it reads."""
+        name = operation.facts.packet.partition(".")[2]
+        return name not in UNFILLED and (operation.makes or name == "_local_scalar_dense")
 
     def apply(self, time: int) -> None:
         """Make the changes whose time has come."""

@@ -41,6 +41,12 @@ ROW_SQUARES = (
     " / product(normalized_shape))"
 )
 
+CHANNEL_MEAN = (
+    "named(mean, sum(input[*of_channel(input, m)] for m in range(channel_extent(input))) / channel_extent(input))"
+)
+CHANNEL_SQUARES = f"sum((input[*of_channel(input, k)] - {CHANNEL_MEAN}) ** 2 for k in range(channel_extent(input)))"
+CHANNEL_SCALE = f"rsqrt(named(variance, {CHANNEL_SQUARES} / channel_extent(input)) + eps)"
+
 AXES_MEAN = f"named(mean, sum({over('m')}) / {COUNT})"
 AXES_SQUARES = f"sum({over('k', '({x} - ' + AXES_MEAN + ') ** 2')})"
 
@@ -146,6 +152,15 @@ RULES: dict[str, str] = {
     "aten._fused_rms_norm": f"out[...] = input[...] * rsqrt({ROW_SQUARES} + (eps if given(eps) else epsilon(input)))"
     " * (weight[...] if given(weight) else 1)\n"
     f"rstd[...] = rsqrt({ROW_SQUARES} + (eps if given(eps) else epsilon(input)))",
+    "aten.native_batch_norm": f"out[...] = ((input[...] - {CHANNEL_MEAN}) * {CHANNEL_SCALE} if training else"
+    " (input[...] - running_mean[channel()]) * rsqrt(running_var[channel()] + eps))"
+    " * (weight[channel()] if given(weight) else 1) + (bias[channel()] if given(bias) else 0)\n"
+    f"mean[...] = {CHANNEL_MEAN}\nscale[...] = {CHANNEL_SCALE}\n"
+    f"kept_mean[...] = (1 - momentum) * running_mean[...] + momentum * {CHANNEL_MEAN}"
+    " if training else running_mean[...]\n"
+    "kept_variance[...] = (1 - momentum) * running_var[...]"
+    f" + momentum * {CHANNEL_SQUARES} / (channel_extent(input) - 1)"
+    " if training else running_var[...]",
     # sums and other reductions
     "aten.sum": f"out[...] = sum({over('k')})",
     "aten.mean": f"out[...] = sum({over('k')}) / {COUNT}",

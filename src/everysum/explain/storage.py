@@ -153,21 +153,25 @@ class Storage:
             flat = self.at(time, dtype)
             if flat.device.type != "cpu":
                 chosen = flat[torch.as_tensor(offsets, device=flat.device)].cpu()
-                return widened(exact_array(chosen))
+                return widened(exact_array(chosen), dtype)
             array = self.arrays[key] = exact_array(flat)
-        return widened(array[offsets])
+        return widened(array[offsets], dtype)
 
 
 def exact_array(tensor: Tensor) -> Values:
-    """A tensor in memory as an array without a copy where numpy has the type."""
-    if tensor.dtype in (torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2):
+    """A tensor in memory as an array without a copy; of bfloat16, which numpy does not have, the bits."""
+    if tensor.dtype == torch.bfloat16:
+        tensor = tensor.view(torch.int16)
+    elif tensor.dtype in (torch.float8_e4m3fn, torch.float8_e5m2):
         tensor = tensor.float()
     array: Values = tensor.detach().numpy()
     return array
 
 
-def widened(array: Values) -> Values:
+def widened(array: Values, dtype: torch.dtype) -> Values:
     """The same numbers in the widest type of their kind: nothing is lost, and nothing is lost later on."""
+    if dtype == torch.bfloat16:  # the upper half of a float32
+        array = (np.asarray(array).astype(np.uint16).astype(np.uint32) << 16).view(np.float32)
     if array.dtype.kind == "f":
         return array.astype(np.float64)
     return array if array.dtype.kind == "c" else array.astype(np.int64)

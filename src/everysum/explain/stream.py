@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from everysum.errors import InputError
+from everysum.explain.number import Number
 from everysum.explain.operations import Operation
 from everysum.explain.record import Record
 from everysum.explain.recorded import RecordedNumber, recorded_only
@@ -252,16 +253,16 @@ def merged(parts: list[Contribution]) -> list[Contribution]:
     return list(found.values())
 
 
-def residual_of(record: Record, number: RecordedNumber) -> Residual:
+def residual_of(record: Record, number: Number) -> Residual:
     """A logit through the residual stream.
 
     Raises InputError for a number that is no weighted sum of a hidden vector, as every logit is.
     """
-    number = recorded_only(number)
-    operation = number.operation
+    logit = recorded_only(number)
+    operation = logit.operation
     while operation is not None and operation.facts.packet.partition(".")[2] in PASSING:
-        number = recorded_only(number.terms[0])
-        operation = number.operation
+        logit = recorded_only(logit.terms[0])
+        operation = logit.operation
     if operation is None or operation.facts.packet.partition(".")[2] not in PRODUCTS | {
         "add",
         "mul",
@@ -273,4 +274,4 @@ def residual_of(record: Record, number: RecordedNumber) -> Residual:
             wanted="a number that the model's head made, such as record['logits'][0, -1, 5]",
         )
     record.check()
-    return Walk(record, number).start()
+    return Walk(record, logit).start()

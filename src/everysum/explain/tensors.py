@@ -87,7 +87,8 @@ class NamedTensor:
     def __getitem__(self, index: Any) -> Any:
         """A number, where every axis is given a place; otherwise the part of the tensor that is left.
 
-        A batch of one row may be left out: `logits[-1, "y"]` for `logits[0, -1, "y"]`.
+        A batch of one row may be left out where a place is given on every other axis: `logits[-1, "y"]` for
+        `logits[0, -1, "y"]`.
         """
         items = self.filled(list(index) if isinstance(index, tuple) else [index])
         offset, sizes, strides, labels = self.view.offset, [], [], []
@@ -131,7 +132,7 @@ class NamedTensor:
             place = next(n for n, item in enumerate(items) if item is Ellipsis)
             items = [*items[:place], *[slice(None)] * (rank - len(items) + 1), *items[place + 1 :]]
         elif len(items) == rank - 1 and self.view.size[0] == 1 and self.axes[0] in ("batch", "axis 0"):
-            items = [0, *items]
+            items = items if any(isinstance(item, slice) for item in items) else [0, *items]
         if len(items) > rank:
             raise InputError(
                 f"{self.name} has {rank} axes: {', '.join(self.axes) or 'none'}",
