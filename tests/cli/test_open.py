@@ -86,3 +86,14 @@ def test_a_model_that_is_not_there_is_refused_before_anything_opens(everysum, tm
     outcome = everysum("open", tmp_path / "nothing", "--no-browser")
     assert (outcome.code, outcome.out) == (4, "")
     assert outcome.err.startswith(f"there is no model folder {tmp_path / 'nothing'}")
+
+
+def test_explain_saves_a_pass_as_one_page(everysum, tiny_run, tmp_path) -> None:
+    page = tmp_path / "page.html"
+    outcome = everysum("explain", tiny_run, "Tom sat", "--save", page, "--json")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out) == {"page": str(page), "bytes": page.stat().st_size}
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    refused = everysum("explain", tiny_run, "Tom sat", "--save", tmp_path)
+    assert (refused.code, refused.out) == (5, "")
+    assert str(tmp_path) in refused.err

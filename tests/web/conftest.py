@@ -69,12 +69,17 @@ def browser() -> Iterator[Any]:
         yield running_browser
 
 
-@contextmanager
-def watching(request: pytest.FixtureRequest, address: str) -> Iterator[Watched]:
-    """A fresh page; the test fails if anything went wrong on it, whatever else it asserts."""
+@pytest.fixture
+def chromium(request: pytest.FixtureRequest) -> None:
+    """The test is skipped, and counted, where there is no browser."""
     if find() is None:
         NOT_RUN.append(request.node.nodeid)
         pytest.skip("no Chromium here")
+
+
+@contextmanager
+def watching(request: pytest.FixtureRequest, address: str) -> Iterator[Watched]:
+    """A fresh page; the test fails if anything went wrong on it, whatever else it asserts."""
     context = context_of(request.getfixturevalue("browser"), **getattr(request, "param", {}))
     page = Watched(context, address)
     page.page.goto(f"{address}?token={TOKEN}")
@@ -84,13 +89,15 @@ def watching(request: pytest.FixtureRequest, address: str) -> Iterator[Watched]:
 
 
 @pytest.fixture
-def watched(request: pytest.FixtureRequest, home: str) -> Iterator[Watched]:
+def watched(request: pytest.FixtureRequest, chromium: None, home: str) -> Iterator[Watched]:
     with watching(request, home) as page:
         yield page
 
 
 @pytest.fixture
-def bare_watched(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
+def bare_watched(
+    request: pytest.FixtureRequest, chromium: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Watched]:
     """The page without any model."""
     monkeypatch.chdir(tmp_path)
     with serving([]) as address, watching(request, address) as page:

@@ -139,7 +139,7 @@ export function explanation(pass) {
 
 /** @param {Residual} residual */
 function contributions({ contributions: parts, total, value, difference, held }) {
-  const drawn = parts.map(({ kind, name, value: own }) => ({ name: `${name} (${kind})`, value: own }));
+  const drawn = parts.map(({ kind, name, value: own }) => ({ name: name.replaceAll("_", " ").includes(kind.replace("-", " ")) ? name : `${name} (${kind})`, value: own }));
   return [
     bars(drawn, { label: "what each part added to the logit" }),
     h("p", {}, `Together ${figure(total, 8)}; recorded ${figure(value, 8)}, difference ${tiny(difference)}.`),
