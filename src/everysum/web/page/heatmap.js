@@ -5,9 +5,11 @@
  * cells than pixels, the source gives of each block the number that is largest without its sign, and the map says so.
  */
 
-import { colour, css, ramp, wantsDarkText } from "./colours.js";
+import { colour, css, ramp } from "./colours.js";
 import { atNextFrame, button, h, put } from "./dom.js";
-import { figure, fixed, visible } from "./numbers.js";
+import { handle } from "./heatmap_hands.js";
+import { NAMED, paintAxes, paintNumbers, READABLE } from "./heatmap_paint.js";
+import { figure, visible } from "./numbers.js";
 
 /**
  * @typedef {object} Part a rectangle of a matrix, every `step`-th block of it one number
@@ -38,9 +40,7 @@ import { figure, fixed, visible } from "./numbers.js";
  */
 
 const MOST_CELLS = 1 << 22;
-const READABLE = 52;
 const LARGEST = 96;
-const NAMED = 15;
 const FEW_ROWS = 48;
 
 /**
@@ -223,7 +223,7 @@ export function heatmap(source, options) {
       const [x, y] = [left + (shown.column - view.column) * view.scale, top + (shown.row - view.row) * view.scale];
       const { step, picture: drawn } = shown;
       context.drawImage(drawn, x, y, drawn.width * step * view.scale, drawn.height * step * view.scale);
-      if (view.scale >= READABLE * 0.62 && step === 1) paintNumbers(context);
+      if (view.scale >= READABLE * 0.62 && step === 1) paintNumbers(context, frameNow());
     }
     if (cursor) {
       context.strokeStyle = css(colour("--ink"));
@@ -232,63 +232,14 @@ export function heatmap(source, options) {
       context.strokeRect(x, y, Math.max(3, view.scale), Math.max(3, view.scale));
     }
     context.restore();
-    paintAxes(context);
+    paintAxes(context, frameNow());
     const step = shown?.step ?? 1;
     put(blocks, step > 1 ? `each point is the largest of ${step} × ${step} numbers` : "");
   }
 
-  /** @param {CanvasRenderingContext2D} context */
-  function paintNumbers(context) {
-    // as many places behind the point for all, so that the numbers of a map can be compared and none outgrows its cell
-    const digits = view.scale < READABLE ? 2 : view.scale < READABLE * 1.3 ? 3 : 4;
-    const places = Math.max(0, digits - 1 - Math.floor(Math.log10(extreme)));
-    const large = places > 6 || extreme >= 1e5;
-    context.font = `${Math.min(14, view.scale / 4.2)}px ${getComputedStyle(stage).fontFamily}`;
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    each((row, column, x, y) => {
-      const value = at(row, column);
-      if (value === undefined) return;
-      context.fillStyle = wantsDarkText(colours.at(value / extreme)) ? "#14171d" : "#ffffff";
-      context.fillText(large || !Number.isFinite(value) ? figure(value, digits) : fixed(value, places), x + view.scale / 2, y + view.scale / 2);
-    });
-  }
-
-  /** @param {(row: number, column: number, x: number, y: number) => void} does */
-  function each(does) {
-    const [lastRow, lastColumn] = [view.row + (height - top) / view.scale, view.column + (width - left) / view.scale];
-    for (let row = Math.floor(view.row); row < Math.min(source.rows, lastRow); row += 1)
-      for (let column = Math.floor(view.column); column < Math.min(source.columns, lastColumn); column += 1)
-        does(row, column, left + (column - view.column) * view.scale, top + (row - view.row) * view.scale);
-  }
-
-  /** @param {CanvasRenderingContext2D} context */
-  function paintAxes(context) {
-    context.fillStyle = css(colour("--quiet"));
-    context.font = `12px ${getComputedStyle(stage).fontFamily}`;
-    context.textBaseline = "middle";
-    const skip = (/** @type {number} */ room) => Math.max(1, Math.ceil(room / view.scale));
-    context.textAlign = "right";
-    const [lastRow, lastColumn] = [view.row + (height - top) / view.scale, view.column + (width - left) / view.scale];
-    for (let row = Math.ceil(view.row / skip(NAMED)) * skip(NAMED); row < Math.min(source.rows, lastRow); row += skip(NAMED)) {
-      const y = top + (row - view.row + 0.5) * view.scale;
-      if (y > top + 4 && y < height) context.fillText(name(options.rowLabels, row, left), left - 6, y);
-    }
-    context.textAlign = "center";
-    const labels = options.columnLabels;
-    const widest = labels ? Math.max(...labels.map((label) => Math.min(12, visible(label).length))) * 7.4 + 8 : 34;
-    const every = skip(widest);
-    for (let column = Math.ceil(view.column / every) * every; column < Math.min(source.columns, lastColumn); column += every) {
-      const x = left + (column - view.column + 0.5) * view.scale;
-      if (x > left) context.fillText(name(labels, column, 96), x, top / 2 + 2);
-    }
-  }
-
-  /** @param {string[] | undefined} labels @param {number} place @param {number} room */
-  function name(labels, place, room) {
-    const text = visible(labels?.[place] ?? String(place));
-    const most = Math.floor(room / 7.4);
-    return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+  /** What painters need to know of the map as it is now. */
+  function frameNow() {
+    return { view, left, top, width, height, rows: source.rows, columns: source.columns, options, extreme, colours, at, font: getComputedStyle(stage).fontFamily };
   }
 
   /** @param {number} row @param {number} column @returns {number | undefined} */
@@ -347,31 +298,6 @@ export function heatmap(source, options) {
     return { x, y, row, column, inside };
   }
 
-  stage.addEventListener("keydown", (event) => {
-    const far = event.shiftKey ? 10 : 1;
-    const from = cursor ?? { row: Math.ceil(view.row), column: Math.ceil(view.column) };
-    /** @type {Record<string, () => void>} */
-    const keys = {
-      ArrowUp: () => move(from.row - far, from.column),
-      ArrowDown: () => move(from.row + far, from.column),
-      ArrowLeft: () => move(from.row, from.column - far),
-      ArrowRight: () => move(from.row, from.column + far),
-      Home: () => move(from.row, 0),
-      End: () => move(from.row, source.columns - 1),
-      PageUp: () => move(from.row - 20, from.column),
-      PageDown: () => move(from.row + 20, from.column),
-      "+": () => zoomAtCursor(1.6),
-      "=": () => zoomAtCursor(1.6),
-      "-": () => zoomAtCursor(1 / 1.6),
-      0: () => fit(),
-      Enter: choose,
-      " ": choose,
-    };
-    if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in keys)) return;
-    event.preventDefault();
-    keys[event.key]();
-  });
-
   /** @param {number} factor */
   function zoomAtCursor(factor) {
     if (!cursor) return zoom(factor);
@@ -379,70 +305,27 @@ export function heatmap(source, options) {
     return zoom(factor, x, y);
   }
 
-  /** @type {Map<number, {x: number, y: number}>} */
-  const fingers = new Map();
-  let moved = 0;
-  stage.addEventListener("pointerdown", (event) => {
-    stage.setPointerCapture(event.pointerId);
-    fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-    if (fingers.size === 1) moved = 0;
-  });
-  stage.addEventListener("pointermove", (event) => {
-    const finger = fingers.get(event.pointerId);
-    if (!finger) {
-      const { row, column, inside } = place(event);
-      if (inside) tell(row, column);
-      return;
-    }
-    const others = [...fingers.entries()].filter(([id]) => id !== event.pointerId);
-    if (others.length) {
-      const other = others[0][1];
-      const distance = (/** @type {{x: number, y: number}} */ one) => Math.hypot(one.x - other.x, one.y - other.y) || 1;
-      const here = { x: event.clientX, y: event.clientY };
-      const middle = place({ clientX: (here.x + other.x) / 2, clientY: (here.y + other.y) / 2 });
-      zoom(distance(here) / distance(finger), middle.x, middle.y);
-    } else {
-      view.column -= (event.clientX - finger.x) / view.scale;
-      view.row -= (event.clientY - finger.y) / view.scale;
+  handle(stage, {
+    view,
+    cursor: () => cursor,
+    place,
+    tell,
+    move,
+    choose,
+    zoom,
+    zoomAtCursor,
+    fit,
+    /** @param {number} rows @param {number} columns */
+    pan(rows, columns) {
+      const before = [view.row, view.column];
+      view.row += rows;
+      view.column += columns;
       fitted = fitted && view.scale <= smallest() + 1e-9;
       keep();
-    }
-    moved += Math.abs(event.clientX - finger.x) + Math.abs(event.clientY - finger.y);
-    fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-  });
-  stage.addEventListener("pointerup", (event) => {
-    const { row, column, inside } = place(event);
-    if (fingers.size === 1 && moved < 6 && inside) {
-      move(row, column);
-      choose();
-    }
-    fingers.delete(event.pointerId);
-  });
-  stage.addEventListener("pointercancel", (event) => fingers.delete(event.pointerId));
-  stage.addEventListener("dblclick", (event) => {
-    const { x, y } = place(event);
-    zoom(Math.max(2, READABLE / view.scale), x, y);
-  });
-  stage.addEventListener(
-    "wheel",
-    (event) => {
-      const focused = document.activeElement === stage;
-      // an unfocused map lets the page scroll on
-      if (!focused && !event.ctrlKey) return;
-      const { x, y } = place(event);
-      if (event.ctrlKey || event.metaKey) {
-        event.preventDefault();
-        zoom(Math.exp(-event.deltaY / 200), x, y);
-        return;
-      }
-      const before = [view.row, view.column];
-      view.row += event.deltaY / view.scale;
-      view.column += event.deltaX / view.scale;
-      keep();
-      if (before[0] !== view.row || before[1] !== view.column) event.preventDefault();
+      return before[0] !== view.row || before[1] !== view.column;
     },
-    { passive: false },
-  );
+    columns: source.columns,
+  });
 
   function drawLegend() {
     const bar = h("canvas", { width: 140, height: 1, "aria-hidden": "true" });

@@ -1,10 +1,11 @@
 /** A saved pass answers for the server: the same questions, from the numbers in the file and the rules beside them. */
 
-import { evaluate, factorsOf, indexOf, isSum, lastWrite, readsOf, ruleFor, settled, termsOfSum, Unknown, valueAt, written } from "./rules.js";
+import { evaluate, indexOf, lastWrite, ruleFor, Unknown, valueAt } from "./rules.js";
 import { Refusal } from "./server.js";
+import { factorsOf, isSum, readsOf, settled, termsOfSum, written } from "./terms.js";
 
 /** @typedef {import("./rules.js").Place} Place */
-/** @typedef {import("./rules.js").Part} Part */
+/** @typedef {import("./terms.js").Part} Part */
 /** @typedef {import("./rules.js").View} View */
 /** @typedef {Place | Part} Number_ a number that was recorded, or a part of a formula */
 /** @typedef {import("./inspector.js").TensorLine & {view: View, time: number, labels: (string[] | "vocabulary" | null)[]}} SavedTensor */
