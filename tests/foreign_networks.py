@@ -111,3 +111,77 @@ FOREIGN: dict[str, Callable[[], Case]] = {
     "torch.nn.Transformer": torch_transformer,
     "torch.nn.Transformer, training": lambda: torch_transformer(train=True),
 }
+
+
+# --- more architectures of transformers, not prepared for -------------------------------------------------------------
+
+SIZES: dict[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 32,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+GROUPED: dict[str, Any] = {**SIZES, "num_key_value_heads": 2}
+
+
+def built(model: str, config: str, **values: Any) -> Case:
+    torch.manual_seed(0)
+    network = getattr(transformers, model)(getattr(transformers, config)(**values))
+    return Case(network.eval(), (), {"input_ids": token_ids()})
+
+
+def with_target(model: str, config: str, **values: Any) -> Case:
+    case = built(model, config, **values)
+    return Case(case.network, (), {**case.named, "decoder_input_ids": token_ids(length=4)})
+
+
+ARCHITECTURES: dict[str, Callable[[], Case]] = {
+    "Qwen3": lambda: built("Qwen3ForCausalLM", "Qwen3Config", **GROUPED, head_dim=4),
+    "Gemma": lambda: built("GemmaForCausalLM", "GemmaConfig", **GROUPED, head_dim=4),
+    "Mistral": lambda: built("MistralForCausalLM", "MistralConfig", **GROUPED, sliding_window=4),
+    "Phi": lambda: built("PhiForCausalLM", "PhiConfig", **GROUPED),
+    "GPT-NeoX": lambda: built("GPTNeoXForCausalLM", "GPTNeoXConfig", **SIZES),
+    "OPT": lambda: built(
+        "OPTForCausalLM",
+        "OPTConfig",
+        vocab_size=VOCABULARY,
+        hidden_size=16,
+        ffn_dim=24,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=32,
+        word_embed_proj_dim=16,
+        pad_token_id=0,
+    ),
+    "T5": lambda: with_target(
+        "T5ForConditionalGeneration",
+        "T5Config",
+        vocab_size=VOCABULARY,
+        d_model=16,
+        d_kv=4,
+        d_ff=24,
+        num_layers=2,
+        num_heads=4,
+        pad_token_id=0,
+        decoder_start_token_id=0,
+    ),
+    "BERT": lambda: built("BertForMaskedLM", "BertConfig", **SIZES),
+    "Mamba": lambda: built(
+        "MambaForCausalLM",
+        "MambaConfig",
+        vocab_size=VOCABULARY,
+        hidden_size=16,
+        state_size=4,
+        num_hidden_layers=2,
+        time_step_rank=4,
+        pad_token_id=0,
+    ),
+    "Mixtral": lambda: built(
+        "MixtralForCausalLM", "MixtralConfig", **GROUPED, num_local_experts=4, num_experts_per_tok=2
+    ),
+}

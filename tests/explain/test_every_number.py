@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from foreign_networks import FOREIGN
+from foreign_networks import ARCHITECTURES, FOREIGN
 from recorded_models import MODELS, PROMPT, model_of
 from torch import nn
 
@@ -25,6 +25,15 @@ def test_of_other_peoples_networks(name: str, mode: str) -> None:
     assert verdict.numbers > 4_000
     assert (verdict.unexplained, verdict.wrong) == (0, 0), str(verdict)
     assert verdict.worst < 1e-5
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_of_architectures_that_nobody_prepared_for(name: str) -> None:
+    case = ARCHITECTURES[name]()
+    with torch.no_grad():
+        verdict = record(case.network, **case.named).verify()
+    assert verdict.numbers > 10_000
+    assert (verdict.unexplained, verdict.wrong) == (0, 0), str(verdict)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from foreign_networks import gpt2, token_ids
@@ -76,13 +78,20 @@ def test_what_does_not_depend_has_no_slope() -> None:
     assert gradient.formula == gradient.nudged == 0.0
 
 
-def test_where_no_derivative_is_known_the_nudge_stands_alone() -> None:
+@pytest.mark.parametrize(
+    ("operation", "slope"),
+    [(lambda x: torch.igamma(x, x * 2), None), (lambda x: torch.histc(x, 4, 0.0, 4.0).sum() * x, 3.0)],
+)
+def test_where_no_derivative_is_known_the_nudge_stands_alone(operation: Any, slope: float | None) -> None:
     x = torch.tensor([1.0, 2.0, 3.0])
-    pass_ = recorded(None, lambda: {"out": torch.nextafter(x, x * 9)[0] * 3}, {"x": x})
-    gradient = pass_.gradient("out", of=pass_["x"][0])
+    pass_ = recorded(None, lambda: {"out": operation(x)}, {"x": x})
+    gradient = pass_.gradient(pass_["out"][0], of=pass_["x"][0])
     assert gradient.formula is None
-    assert gradient.nudged == pytest.approx(3.0)
-    assert "nextafter" in gradient.reason
+    assert gradient.difference is None
+    above, below = (operation(torch.tensor([1.0 + by, 2.0, 3.0], dtype=torch.float64))[0] for by in (1e-6, -1e-6))
+    assert gradient.nudged == pytest.approx((above - below).item() / 2e-6, rel=1e-4)
+    assert slope is None or gradient.nudged == pytest.approx(slope)
+    assert "derivative" in gradient.reason
     assert gradient.reason in str(gradient)
 
 

@@ -119,9 +119,23 @@ def by_formula(record: Record, start: RecordedNumber, end: RecordedNumber) -> tu
         with torch.enable_grad():
             rerun = Rerun(record, [Change(start, change)], precise=True).run(end.time)
             result = rerun.at(View(end.storage, end.offset, (), (), end.dtype), end.time)
+            blocked = undifferentiated(rerun)
+            if blocked:
+                return None, f"PyTorch has no derivative of {blocked}"
             if not result.requires_grad:
                 return 0.0, ""
             (found,) = torch.autograd.grad(result, variable, allow_unused=True)
     except RuntimeError as problem:
         return None, str(problem).splitlines()[0]
     return (0.0 if found is None else float(found)), ""
+
+
+def undifferentiated(rerun: Rerun) -> str:
+    """The first operation that reads what depends on the variable, and of whose results autograd lost all."""
+    for operation in dict.fromkeys(operation for operation, _, _ in rerun.done):
+        read = [rerun.at(view, operation.time) for _, view in operation.inputs()]
+        made = [rerun.at(view, operation.time + 1) for view in operation.outputs if view is not None]
+        floating = any(tensor.is_floating_point() for tensor in made)
+        if floating and any(t.requires_grad for t in read) and not any(t.requires_grad for t in made):
+            return operation.facts.name
+    return ""
