@@ -195,6 +195,15 @@ def test_long_work_tells_how_far_it_is(everysum, monkeypatch) -> None:
     assert all(re.search(r"  loss \d+\.\d{4}  \d+:\d\d left$", line) for line in told)
 
 
+def test_a_terminal_gets_a_bar_that_is_gone_when_the_text_goes_on(everysum, monkeypatch) -> None:
+    monkeypatch.setattr("everysum.cli.lesson_progress.REDRAWN_EVERY", 0.0)
+    screen = Terminal()
+    everysum("lesson", "characters", "--set", "epochs=4", stderr=screen)
+    drawn = screen.getvalue()
+    assert "\r\x1b[2K  ████████████             step 2 of 4  loss " in drawn
+    assert drawn.endswith("\r\x1b[2K")
+
+
 def test_the_list_waits_for_no_torch(environment) -> None:
     program = (
         "import sys\nfrom everysum.cli.main import run\nsys.argv = ['everysum', 'lesson']\n"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from small_networks import randomized
+from small_networks import CONTEXT, logits, randomized, small, tokens
 from torch import Tensor
 
 from everysum.layers.activation import ACTIVATIONS
@@ -61,3 +61,16 @@ def test_the_articles_feed_forward_drops_after_both_layers() -> None:
     assert 140 < len(survivors) < 260
     assert (survivors != 1000).any()
     assert survivors.mean().item() == pytest.approx(1000, abs=15)
+
+
+def test_the_articles_feed_forward_stands_where_the_standard_does_in_a_gpt() -> None:
+    network, token_ids = small("gpt_post_norm"), tokens(2, CONTEXT)
+    before = logits(network, token_ids)
+    for block in network.blocks:
+        article = BentTwiceFeedForward(24, 96, ACTIVATIONS["relu"], dropout=0.1, output_deviation=0.02).double()
+        article.load_state_dict(block.feed_forward.state_dict())
+        block.feed_forward = article.eval()
+    assert not torch.allclose(logits(network, token_ids), before)
+    network.train()
+    network.head(network(token_ids)).square().sum().backward()
+    assert network.blocks[0].feed_forward.up.weight.grad.abs().max() > 0

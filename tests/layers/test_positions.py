@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_networks import assert_same
+from small_networks import CONTEXT, assert_same, logits, small, tokens
 from torch import Tensor, nn
 
 from everysum.layers.layer import initialize, parameter_count
@@ -184,3 +184,13 @@ def test_a_table_survives_the_meta_device_and_every_change_of_precision() -> Non
     assert there(torch.tensor([3])).dtype == torch.bfloat16
     assert torch.equal(there.double().rows, sines_and_cosines(9, 6))
     assert torch.equal(network.to_empty(device="cpu")[0].rows, sines_and_cosines(9, 6))
+
+
+@each_table
+def test_fixed_positions_stand_where_learned_ones_do_in_a_gpt(table) -> None:
+    network, token_ids = small("gpt"), tokens(2, CONTEXT)
+    network.position_embedding.weight.data = table(CONTEXT, 24)
+    expected = logits(network, token_ids)
+    network.position_embedding = FixedPositions(CONTEXT, 24, table).double()
+    assert torch.equal(logits(network, token_ids), expected)
+    assert "position_embedding.weight" not in network.state_dict()

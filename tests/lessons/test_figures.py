@@ -124,6 +124,28 @@ def test_cats_is_cut_into_cat_and_s() -> None:
     assert rows["1"] == [["a + t", "at", "6", "256", "49"]]
 
 
+@pytest.mark.parametrize(
+    ("weight", "left", "fate"),
+    [("0.5", "0.00097656", "has vanished"), ("2", "1024", "has exploded"), ("1", "1", "has kept its size")],
+)
+def test_a_gradient_vanishes_explodes_or_stays(weight: str, left: str, fate: str) -> None:
+    data = teach("gradient", f"weight={weight}")
+    assert cells(data)["floor 0"][0] == ["1", left]
+    assert any(fate in block["text"] for block in data["blocks"] if block["kind"] == "text")
+
+
+def test_learning_by_heart_makes_the_unseen_worse_and_dropout_less_so() -> None:
+    """The loss on examples seen, the best on unseen ones, and the last on unseen ones."""
+    rows = {
+        name: [float(cell) for cell in found[0]]
+        for name, found in cells(teach("dropout", "epochs=60")).items()
+        if name in ("with", "without")
+    }
+    seen, best, last = rows["without"]
+    assert seen < best < last
+    assert rows["with"][2] < last
+
+
 # --- learning for real ------------------------------------------------------------------------------------------------
 
 

@@ -134,6 +134,11 @@ def test_a_translation_ends_at_the_longest_even_if_the_end_is_never_said() -> No
     assert len(translate(network, [0, 1], start=0, end=1, longest=4)) == 4
 
 
+def test_a_sentence_longer_than_the_context_is_refused() -> None:
+    with pytest.raises(ValueError, match="9 tokens do not fit into a context of 8"):
+        small_transformer().encode([0] * 9)
+
+
 def test_the_encoder_runs_once_and_every_decoder_floor_asks_what_came_out_on_top() -> None:
     network, source = small_transformer(layers=3), [0, 1, 4, 5]
     runs = []

@@ -17,7 +17,9 @@ def lesson(
     ] = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A figure of your own, again and again.", show_default=False),
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="A figure of your own; may be given several times.", show_default=False
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

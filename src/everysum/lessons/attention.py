@@ -76,7 +76,7 @@ def teach(given: Given, progress: Progress) -> Iterator[Block]:
         causal_attention(words, query, key, value),
     )
     yield Try(("sat=0 0",), "A last word that asks nothing: all keys fit alike, and it listens to all evenly.")
-    yield Try(("query=5 10 −10 20",), "A question ten times as loud: nearly all weight falls on one word.")
+    yield Try(("query=5 10 -10 20",), "A question ten times as loud: nearly all weight falls on one word.")
 
 
 def three_vectors(words: Matrix, keys: Matrix, asked: Vector, values: Matrix) -> Iterator[Block]:

@@ -80,7 +80,7 @@ def teach(given: Given, progress: Progress) -> Iterator[Block]:
     yield from without_a_bend(given)
     yield Heading("The same in torch")
     yield compared("both outputs", in_torch, [inputs, middle, output], outputs)
-    yield Try(("orange.volume=−0.18",), "one sign turned, and the leaf is taken for a flower")
+    yield Try(("orange.volume=-0.18",), "one sign turned, and the leaf is taken for a flower")
     yield Try(("object=241 200 4 59.5",), "a sunflower goes in")
 
 

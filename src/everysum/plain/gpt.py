@@ -52,10 +52,6 @@ class GPT:
     output: Linear | None  # None: the embedding's own rows give the logits ("tied")
 
     def __call__(self, token_ids: Sequence[int]) -> Matrix:
-        if len(token_ids) > self.context_length:
-            raise ValueError(
-                f"{len(token_ids)} tokens do not fit into a context of {self.context_length}: give the last ones"
-            )
         hidden = placed(self.token_embedding(token_ids), self.position_embedding.weight)
         for block in self.blocks:
             hidden = block(hidden)

@@ -61,7 +61,7 @@ class Number:
             if number.parents and number.gradient:
                 gradient = number.gradient
                 slopes = number.operation.slopes(number.parts, number.value)
-                for parent, slope in zip(number.parents, slopes, strict=False):
+                for parent, slope in zip(number.parents, slopes, strict=True):
                     parent.gradient += gradient * slope
 
     def sums(self, depth: int | None = 1) -> str:

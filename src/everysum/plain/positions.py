@@ -18,7 +18,9 @@ Table = Callable[[int, int], Matrix]
 
 def placed(vectors: Matrix, rows: Matrix) -> Matrix:
     """Each vector plus the row of its position."""
-    return [added(vector, row) for vector, row in zip(vectors, rows, strict=False)]
+    if len(vectors) > len(rows):
+        raise ValueError(f"{len(vectors)} tokens do not fit into a context of {len(rows)}: give the last ones")
+    return [added(vector, row) for vector, row in zip(vectors, rows[: len(vectors)], strict=True)]
 
 
 def counting(context_length: int, width: int) -> Matrix:
