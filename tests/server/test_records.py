@@ -11,7 +11,6 @@ from urllib.parse import quote, urlencode
 
 import numpy as np
 import pytest
-import torch
 from tiny import train_tiny, write_text
 
 from everysum.lessons.blocks import as_data
@@ -20,7 +19,6 @@ from everysum.model import Model, load
 from everysum.server.guard import Admission
 from everysum.server.limits import Limits
 from everysum.server.listening import listen, running
-from everysum.server.tensors import coarse
 from everysum.web.app import page_application
 
 TOKEN = "a-token-of-the-tests"
@@ -130,16 +128,6 @@ def test_a_tile_is_a_part_of_the_tensor_bit_for_bit(made, model, port) -> None:
     status, raw = ask(port, f"/api/records/{made['record']}/tile?{urlencode({**query, 'at': [0, 1]}, doseq=True)}")
     assert status == 200
     assert np.frombuffer(raw, dtype=np.float32).reshape(3, 4).tobytes() == weights[2:5, 1:5].tobytes()
-
-
-def test_a_coarse_tile_keeps_of_each_block_the_number_of_largest_size() -> None:
-    numbers = torch.randn(11, 7, generator=torch.Generator().manual_seed(1)).numpy()
-    found = coarse(numbers, 3)
-    assert found.shape == (4, 3)
-    for row in range(4):
-        for column in range(3):
-            block = numbers[3 * row : 3 * row + 3, 3 * column : 3 * column + 3].flatten()
-            assert found[row, column] == block[np.abs(block).argmax()]
 
 
 def test_an_explanation_is_the_records(made, model, port) -> None:

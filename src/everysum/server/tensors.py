@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from everysum.errors import InputError
+from everysum.explain.picture import coarse
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,14 +92,3 @@ def tile(tensor: NamedTensor, at: list[int], part: tuple[int, int, int, int], st
     if cut.size == 0 or cut.size / step**2 > MOST_NUMBERS:
         raise InputError("this part of the tensor cannot be shown", wanted=f"1 to {MOST_NUMBERS:,} numbers")
     return np.ascontiguousarray(cut if step == 1 else coarse(cut, step), dtype=np.float32)
-
-
-def coarse(numbers: Numbers, step: int) -> Numbers:
-    """Of each block the number that is largest without its sign, with its sign."""
-    down, across = (-(-size // step) for size in numbers.shape)
-    padded = np.zeros((down * step, across * step), dtype=np.float32)
-    padded[: numbers.shape[0], : numbers.shape[1]] = numbers
-    blocks = padded.reshape(down, step, across, step)
-    high, low = blocks.max(axis=(1, 3)), blocks.min(axis=(1, 3))
-    largest: Numbers = np.where(high >= -low, high, low)
-    return largest
