@@ -55,7 +55,7 @@ def take(watched: Watched, name: str, path: Path, whole: bool) -> None:
     route = {"home": "/", "inspect": "/inspect"}.get(name, f"/chapter/{name}")
     page = watched.open(route)
     if name != "home":
-        watched.ready()
+        watched.ready(seconds=600)  # the GPT is trained in plain Python
     page.wait_for_timeout(150)
     page.screenshot(path=path, full_page=whole)
 
