@@ -45,7 +45,7 @@ export const gradient = simple({
 });
 
 export const crossEntropy = simple({
-  title: "How wrong is it?",
+  title: "Say it with more or less certainty",
   figures: ["outputs", "wanted"],
   drawing: (lesson) => {
     const table = tableIn(under(lesson, "Its gradient"));
