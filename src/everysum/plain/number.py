@@ -7,7 +7,7 @@ moved.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import count
 from operator import attrgetter
 
@@ -16,6 +16,7 @@ from everysum.plain.operations import Operation
 from everysum.plain.writing import figure, sums_behind
 
 serials = count()
+Parents = tuple["Number", ...]
 Sign = Callable[["Number", "Number | float"], "Number"]
 
 
@@ -36,13 +37,12 @@ class Number:
 
     __slots__ = ("gradient", "operation", "parents", "parts", "serial", "value", "written")
 
-    def __init__(self, value: float | str) -> None:
-        """A given number; `made` makes one from others."""
+    def __init__(
+        self, value: float | str, operation: Operation = of.GIVEN, parents: Parents = (), parts: of.Values = ()
+    ) -> None:
         self.written = value.replace("−", "-") if isinstance(value, str) else ""
         self.value = float(self.written or value)
-        self.operation: Operation = of.GIVEN
-        self.parents: tuple[Number, ...] = ()
-        self.parts: Sequence[float] = ()
+        self.operation, self.parents, self.parts = operation, parents, parts
         self.gradient = 0.0
         # a number is always younger than its parents: in the order of serials, every sum comes after its parts
         self.serial = next(serials)
@@ -100,18 +100,15 @@ def as_number(value: Number | float | str) -> Number:
 def made(operation: Operation, *parents: Number) -> Number:
     """A new number from others."""
     parts = [parent.value for parent in parents]
-    number = Number(operation.value(parts))
-    number.operation, number.parents, number.parts = operation, parents, parts
-    return number
+    return Number(operation.value(parts), operation, parents, parts)
 
 
 def behind(result: Number) -> list[Number]:
     """Every number that went into this one, however far back, the oldest first and itself last."""
-    found, waiting = {result}, [result]
-    while waiting:
-        fresh = set(waiting.pop().parents) - found
-        found |= fresh
-        waiting += fresh
+    found, generation = set[Number](), {result}
+    while generation:
+        found |= generation
+        generation = set[Number]().union(*(number.parents for number in generation)) - found
     return sorted(found, key=attrgetter("serial"))
 
 

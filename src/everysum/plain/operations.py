@@ -44,7 +44,10 @@ def products(values: Values) -> float:
 
 def product_slopes(values: Values, _: float) -> Values:
     count = len(values) // 2
-    return [*values[count : 2 * count], *values[:count], 1.0][: len(values)]
+    slopes = [*values[count : 2 * count], *values[:count]]
+    if len(values) % 2:
+        slopes.append(1.0)
+    return slopes
 
 
 def product_terms(texts: Sequence[str]) -> list[str]:
