@@ -232,7 +232,7 @@ REFUSED_WORDS = [
         "trian",
         lines(
             "there is no command 'trian'",
-            wanted="train or generate or evaluate or tokenize or lesson or doctor",
+            wanted="train or generate or evaluate or tokenize or lesson or open or explain or doctor",
             do="did you mean `everysum train`?",
         ),
     ),
@@ -240,7 +240,7 @@ REFUSED_WORDS = [
         "zzz",
         lines(
             "there is no command 'zzz'",
-            wanted="train or generate or evaluate or tokenize or lesson or doctor",
+            wanted="train or generate or evaluate or tokenize or lesson or open or explain or doctor",
             do="`everysum --help` shows all",
         ),
     ),

@@ -55,7 +55,7 @@ def output_of(result: object) -> Tensor:
     return found
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(params=CASES, scope="module")
 def situation(request: pytest.FixtureRequest) -> Iterator[tuple[Case, Record, str, str, str]]:
     build, module, weight = CASES[request.param]
     case = build()

@@ -19,7 +19,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from everysum.errors import InputError
-from everysum.explain.axes import Axes, AxisNames, annotated
+from everysum.explain.atoms import Axes, annotated
+from everysum.explain.axes import AxisNames
 from everysum.explain.evaluate import statement_of
 from everysum.explain.number import Number
 from everysum.explain.opening import opened

@@ -98,7 +98,7 @@ class Part(Number):
     def pair(self) -> tuple[float, float]:
         with np.errstate(all="ignore"):
             value, size = evaluate(self.node, self.asked)
-        return float(value.reshape(-1)[0]) * self.factor, float(size.reshape(-1)[0]) * abs(self.factor)
+        return plain(value) * self.factor, abs(plain(size)) * abs(self.factor)
 
     @property
     def value(self) -> float:  # type: ignore[override]
@@ -140,6 +140,12 @@ class Part(Number):
     def parts(self) -> list[Number]:
         """Its terms, all of them made."""
         return list(self.terms)
+
+
+def plain(values: Values) -> float:
+    """The one number of an array; a complex one stays complex."""
+    value = np.asarray(values).reshape(-1)[0]
+    return complex(value) if value.dtype.kind == "c" else float(value)  # type: ignore[return-value]
 
 
 def terms_of(record: Record, asked: Asked, node: Node, factor: float) -> Terms:

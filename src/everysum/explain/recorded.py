@@ -15,7 +15,7 @@ from everysum.explain.formulas import kind_of
 from everysum.explain.number import Kind, Number
 from everysum.explain.opening import opened
 from everysum.explain.operations import Operation
-from everysum.explain.parts import Terms, terms_of
+from everysum.explain.parts import Terms, plain, terms_of
 from everysum.explain.rules import DRAWN, UNFILLED
 from everysum.explain.storage import Storage
 from everysum.explain.templates import Node
@@ -114,8 +114,7 @@ class RecordedNumber(Number):
             return None
         with np.errstate(all="ignore"):
             value, size = evaluate(self.node, self.asked)
-        value = value.reshape(-1)[0]
-        return (complex(value) if value.dtype.kind == "c" else float(value)), float(np.abs(size.reshape(-1)[0]))  # type: ignore[return-value]
+        return plain(value), abs(plain(size))
 
     @property
     def recomputed(self) -> float | None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from everysum.errors import InputError
-from everysum.explain.axes import Axes, names_of
+from everysum.explain.atoms import Axes, names_of
 from everysum.explain.recorded import RecordedNumber
 from everysum.explain.storage import View
 
