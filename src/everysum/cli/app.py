@@ -96,7 +96,7 @@ Examples:
   everysum explain runs/book "Humpty Dumpt"
   everysum explain runs/book "Humpty Dumpt" --at 'logits[-1, "y"]' --depth 2
   everysum explain runs/book "Humpty Dumpt" --list
-  everysum explain runs/book "Humpty Dumpt" --nudge 'blocks.0.attention.query.weight[3,5]=0.18'
+  everysum explain runs/book "Humpty" --nudge 'blocks.0.attention[-1,3]=0.18'
   everysum explain runs/book "Humpty Dumpt" --verify 20000
   everysum explain runs/book "Humpty Dumpt" --save page.html
 """,
