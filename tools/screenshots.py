@@ -56,7 +56,10 @@ def take(watched: Watched, name: str, path: Path, whole: bool) -> None:
     page = watched.open(route)
     if name != "home":
         watched.ready(seconds=600)  # the GPT is trained in plain Python
-    page.wait_for_timeout(150)
+    if name == "inspect" and page.locator(".predictions").count():
+        page.locator(".predictions .bars button").first.click()
+        page.locator(".stream-view .bars").wait_for()
+    page.wait_for_timeout(300)
     page.screenshot(path=path, full_page=whole)
 
 

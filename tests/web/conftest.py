@@ -102,3 +102,16 @@ def bare_watched(
     monkeypatch.chdir(tmp_path)
     with serving([]) as address, watching(request, address) as page:
         yield page
+
+
+@pytest.fixture
+def long_watched(
+    request: pytest.FixtureRequest, chromium: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Watched]:
+    """The page with a network that sees 2,048 tokens at once."""
+    folder = tmp_path_factory.mktemp("long")
+    schedule = {"steps": 1, "batch_size": 1, "evaluate_every": 1, "sample_every": 1}
+    wishes = {"network": {"context_length": 2048, "layers": 1}, "schedule": schedule}
+    train_tiny(write_text(folder, RHYME * 200), folder / "long", wishes)
+    with serving([folder / "long"]) as address, watching(request, address) as page:
+        yield page

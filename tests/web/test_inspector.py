@@ -253,3 +253,25 @@ def test_a_large_matrix_scrolls_and_zooms_smoothly(watched) -> None:
     began = time.perf_counter()
     assert page.evaluate(drawn) < 50
     assert time.perf_counter() - began < 10
+
+
+@pytest.mark.slow
+def test_a_prompt_of_2048_tokens_does_not_freeze_the_page(long_watched) -> None:
+    page = long_watched.open("/inspect")
+    long_watched.ready()
+    longest = """() => {
+      window.longest = 0;
+      new PerformanceObserver((list) => list.getEntries().forEach((task) => {
+        window.longest = Math.max(window.longest, task.duration);
+      })).observe({ type: 'longtask' });
+    }"""
+    page.evaluate(longest)
+    page.get_by_label("Prompt").fill(("humpty dumpty sat on a wall.\n" * 80)[:2048].replace("\n", " "))
+    page.get_by_role("button", name="Look inside").click()
+    long_watched.ready(2, seconds=200)
+    expect(page.get_by_role("list", name="the tokens").get_by_role("button")).to_have_count(2048)
+    page.locator(".diagram-of details").evaluate_all("all => all.forEach(each => { each.open = true; })")
+    page.locator('.chip[data-tensor="blocks.0.attention.attention_weights"]').click()
+    expect(page.locator(".tensor h2")).to_have_text("blocks.0.attention.attention_weights", timeout=60_000)
+    expect(page.locator(".tensor .under")).to_contain_text("each point is the largest of", timeout=60_000)
+    assert page.evaluate("() => window.longest") < 500

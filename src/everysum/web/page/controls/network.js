@@ -58,7 +58,7 @@ export function network(lesson, set) {
     button("A flower", () => set(["object=241 200 4 59.5"])),
   );
   const object = h("div", {}, h("h2", {}, "By hand"), h("p", { class: "row" }, swatch, "Move its colour and volume."), sliders, things);
-  const right = h("div", {}, drawing, telling, h("p", { class: "quiet small" }, "Point at a neuron, or step to it with Tab: its sum is written out. The weights are among your own numbers below."));
+  const right = h("div", {}, drawing, telling, h("p", { class: "quiet small" }, "Point at a neuron, or step to it with Tab: its sum is written out. The weights are among the numbers that you can put in yourself."));
   return { element: h("div", { class: "split network" }, object, right), update };
 }
 

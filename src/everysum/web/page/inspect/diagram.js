@@ -47,7 +47,9 @@ export function stations(tensors) {
     if (LAST.includes(station.key)) return tensors.length + LAST.indexOf(station.key);
     const own = new Set([...station.tensors, ...[...station.parts.values()].flat()]);
     const computed = tensors.findIndex((tensor) => own.has(tensor) && !FIXED.includes(tensor.kind));
-    return computed < 0 ? (own.has(tensors[0]) ? -1 : tensors.findIndex((tensor) => own.has(tensor))) : computed;
+    if (computed >= 0) return computed;
+    // an input comes first; weights of a part that computes nothing of its own, such as the output's matrix, stand before the results
+    return [...own].some(({ kind }) => kind === "input") ? -1 : tensors.length - 0.5;
   };
   const loose = (/** @type {Station} */ station) => !station.parts.size && station.tensors.every(({ kind }) => kind === "step") && !LAST.includes(station.key);
   const steps = all.filter(loose).flatMap((station) => station.tensors);

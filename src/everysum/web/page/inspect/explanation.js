@@ -74,7 +74,10 @@ export function explanation(pass) {
     const inside = h("div", { class: "waiting" }, "Adding up what each part contributed…");
     const [position_, token] = where.index.slice(-2);
     ask(`api/records/${pass.record}/residual`, { position: position_, token }).then(
-      (found) => put(inside, ...contributions(/** @type {Residual} */ (found))),
+      (found) => {
+        inside.className = "";
+        put(inside, ...contributions(/** @type {Residual} */ (found)));
+      },
       (problem) => put(inside, notice(problem)),
     );
     return h("details", { class: "more stream-view", open: true }, h("summary", {}, "Through the residual stream: who contributed what"), inside);
