@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
 BENCHMARKS := start_up training_speed time_to_quality
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench format clean
+.PHONY: help demo test test-all check bench screenshots format clean
 
 help:  ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
@@ -20,21 +20,25 @@ demo: $(VENV)/.run  ## train on the text that ships with everysum for a minute a
 	@rm -rf runs/demo
 	$(BIN)/everysum train --demo --minutes 1.5 --out runs/demo
 
-test: $(VENV)/.dev  ## the tests, under four minutes on two cores
+test: $(VENV)/.dev $(VENV)/.browser  ## the tests, under four minutes on two cores
 	$(PYTEST) -m "not slow"
 
-test-all: $(VENV)/.dev  ## the slow proofs too
+test-all: $(VENV)/.dev $(VENV)/.browser  ## the slow proofs too
 	$(PYTEST)
 
-check: $(VENV)/.dev  ## format, lint, types, import floors, and that the wheel works in a bare environment
+check: $(VENV)/.dev  ## format, lint, types (the page's too), import floors, and that the wheel works in a bare environment
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python tools/check_floors.py
+	$(BIN)/python tools/check_page.py
 	$(BIN)/python tools/check_wheel.py
 
 bench: $(VENV)/.dev  ## every benchmark, the peer in the same run (about a quarter of an hour)
 	@for name in $(BENCHMARKS); do echo "== benchmarks/$$name.py"; $(BIN)/python "benchmarks/$$name.py" || exit 1; done
+
+screenshots: $(VENV)/.dev $(VENV)/.browser  ## every chapter in both themes and two widths, into results/screenshots
+	$(BIN)/python tools/screenshots.py results/screenshots
 
 format: $(VENV)/.dev  ## put every file into the house's format
 	$(BIN)/ruff format .
@@ -54,4 +58,13 @@ $(VENV)/.run: pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/.run
 	@echo "installing what its tests and checks need"
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# Debian's Chromium for the tests of the page, where it may be installed; where not, the tests' summary says so
+$(VENV)/.browser: $(VENV)/.dev
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || test -n "$$EVERYSUM_BROWSER" || \
+		{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		echo "installing Chromium for the tests of the page" && apt-get update -qq >/dev/null 2>&1 && \
+		apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null 2>&1; } || \
+		echo "no Chromium here, and it may not be installed: the tests of the page will not run"
 	@touch $@

@@ -10,7 +10,13 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-NEEDED = ("everysum/py.typed", "everysum/data/nursery/nursery.txt", "licenses/LICENSE")
+NEEDED = (
+    "everysum/py.typed",
+    "everysum/data/nursery/nursery.txt",
+    "everysum/web/page/index.html",
+    "everysum/web/page/inspect/diagram.js",
+    "licenses/LICENSE",
+)
 DEMO = ("train", "--demo", "--set", "schedule.steps=20", "--out", "demo")
 
 

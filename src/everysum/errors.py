@@ -29,6 +29,12 @@ class EverysumError(Exception):
         lines += [f"  {label}: {text}" for label, text in (("wanted", wanted), ("came", came), ("do", advice)) if text]
         super().__init__("\n".join(lines))
 
+    def as_json(self) -> dict[str, str | int]:
+        """The parts that have something to say, for programs."""
+        parts = {name: getattr(self, name) for name in ("problem", "wanted", "came", "advice")}
+        said = {name: text for name, text in parts.items() if text}
+        return {"kind": type(self).__name__, "exit_code": self.exit_code, **said}
+
 
 class UsageError(EverysumError):
     """A flag, a recipe key or a size that cannot be."""

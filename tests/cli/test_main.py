@@ -14,7 +14,7 @@ import pytest
 
 from everysum.version import __version__
 
-COMMANDS = ["train", "generate", "evaluate", "tokenize", "lesson", "doctor"]
+COMMANDS = ["train", "generate", "evaluate", "tokenize", "lesson", "open", "explain", "doctor"]
 
 
 def test_the_version_is_the_packages(everysum) -> None:

@@ -234,7 +234,7 @@ REFUSED_WORDS = [
         lines(
             "there is no command 'trian'",
             wanted="train or generate or chat or evaluate or translate or export or tokenize or download or "
-            "lesson or explain or doctor",
+            "lesson or open or explain or doctor",
             do="did you mean `everysum train`?",
         ),
     ),
@@ -243,7 +243,7 @@ REFUSED_WORDS = [
         lines(
             "there is no command 'zzz'",
             wanted="train or generate or chat or evaluate or translate or export or tokenize or download or "
-            "lesson or explain or doctor",
+            "lesson or open or explain or doctor",
             do="`everysum --help` shows all",
         ),
     ),

@@ -17,6 +17,7 @@ from everysum.cli.export import export
 from everysum.cli.generate import generate
 from everysum.cli.help import USAGE_ERROR, Command, Group, in_our_words
 from everysum.cli.lesson import lesson
+from everysum.cli.open import open_page
 from everysum.cli.terminal import prepare_streams, say
 from everysum.cli.tokenize import tokenize
 from everysum.cli.train import train
@@ -119,15 +120,23 @@ Examples:
   everysum lesson network --set "object=241 200 4 59.5" --set bias=1
   everysum lesson attention --json | jq '.blocks[].kind'
 """,
+    open_page: """
+\b
+Examples:
+  everysum open                               the article's chapters
+  everysum open runs/book                     and your model, opened up
+  everysum open --no-browser --port 8000
+""",
     explain: """
 \b
 Examples:
   everysum explain runs/book "Humpty Dumpt"
   everysum explain runs/book "Humpty Dumpt" --at 'logits[-1, "y"]' --depth 2
   everysum explain runs/book "Humpty Dumpt" --list
-  everysum explain runs/book "Humpty Dumpt" --nudge 'blocks.0.attention.query.weight[3,5]=0.18'
+  everysum explain runs/book "Humpty" --nudge 'blocks.0.attention[-1,3]=0.18'
   everysum explain runs/book "Humpty Dumpt" --verify 20000
   everysum explain runs/de-en "Wo wohnst du?" --target "Where do"
+  everysum explain runs/book "Humpty Dumpt" --save page.html
 """,
     doctor: """
 \b
@@ -136,9 +145,12 @@ Example:
 """,
 }
 
+NAMES: dict[Callable[..., None], str] = {open_page: "open"}
+"""Commands whose name is a word that Python has taken."""
+
 app = typer.Typer(cls=Group, epilog=EPILOG, rich_markup_mode=None, add_completion=False)
 for command, examples in EXAMPLES.items():
-    app.command(cls=Command, epilog=examples)(command)
+    app.command(NAMES.get(command), cls=Command, epilog=examples)(command)
 
 
 def tell_version(wanted: bool) -> None:

@@ -7,6 +7,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from everysum.explain.prediction import Prediction
     from everysum.explain.record import Record
     from everysum.explain.replay import Replay
+    from everysum.model import Model
 
 INSTEAD = "Instead of the prediction"
 MOST_PARTS = 20
@@ -84,6 +86,15 @@ def explain(
             rich_help_panel=INSTEAD,
         ),
     ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            "--save",
+            metavar="FILE.html",
+            help="Write it all into one page, to be opened from disk.",
+            rich_help_panel=INSTEAD,
+        ),
+    ] = None,
     count: Annotated[int, typer.Option("--count", metavar="N", help="How many of the likeliest tokens to show.")] = 5,
     shown: Annotated[int, typer.Option("--shown", metavar="N", help="How many terms of a long sum to show.")] = 20,
     dtype: Annotated[
@@ -98,7 +109,16 @@ def explain(
     The likeliest next tokens, and where the logit of the first comes from: its last sum, what each part of the network
     added to it, and the way back along the largest terms. A translator's prompt is the sentence to translate.
     """
-    refuse_several({"--at": at, "--list": tensors, "--nudge": nudge, "--slope": slope, "--verify": verify is not None})
+    refuse_several(
+        {
+            "--at": at,
+            "--list": tensors,
+            "--nudge": nudge,
+            "--slope": slope,
+            "--verify": verify is not None,
+            "--save": save,
+        }
+    )
     for option, number in {"--depth": depth, "--count": count, "--shown": shown, "--verify": verify}.items():
         if number is not None and number < 1:
             raise UsageError(f"{option} cannot be {number}", wanted="a whole number, 1 or more")
@@ -110,7 +130,11 @@ def explain(
     from everysum.model import load
 
     leave_if_asked()
-    record = load(model, device=device, dtype=dtype).record(text, target=target)
+    opened = load(model, device=device, dtype=dtype)
+    if save is not None:
+        write_page(opened, text, save, model.resolve().name, json)
+        return
+    record = opened.record(text, target=target)
     if tensors:
         show_tensors(record, json)
     elif at:
@@ -125,6 +149,17 @@ def explain(
         write_json(verdict.as_json()) if json else write(str(verdict))
     else:
         show_prediction(record.prediction(count=count), shown, json)
+
+
+def write_page(model: Model, prompt: str, path: Path, title: str, as_json: bool) -> None:
+    """The pass in one file."""
+    from everysum.files import readable_size
+    from everysum.web.saved import save_page
+
+    save_page(model, prompt, path, title)
+    size = path.stat().st_size
+    write_json({"page": str(path), "bytes": size}) if as_json else write(str(path))
+    say(f"{readable_size(size)}, with all numbers inside: open it in any browser")
 
 
 def show_prediction(prediction: Prediction, shown: int, as_json: bool) -> None:

@@ -26,7 +26,7 @@ def exit_code_of(problem: BaseException, *, as_json: bool) -> int:
         return PIPE_CLOSED
     refusal = as_refusal(problem)
     try:
-        print(json.dumps({"error": described(refusal)}) if as_json else str(refusal), file=sys.stderr)
+        print(json.dumps({"error": refusal.as_json()}) if as_json else str(refusal), file=sys.stderr)
         if refusal.__cause__ is not None and os.environ.get("EVERYSUM_DEBUG"):
             traceback.print_exception(refusal.__cause__)
         sys.stdout.flush()
@@ -50,10 +50,3 @@ def as_refusal(problem: BaseException) -> EverysumError:
     unforeseen = EverysumError(f"unforeseen {summary} — please report it with what EVERYSUM_DEBUG=1 shows")
     unforeseen.__cause__ = problem
     return unforeseen
-
-
-def described(refusal: EverysumError) -> dict[str, str | int]:
-    """The parts of a refusal that have something to say."""
-    parts = {name: getattr(refusal, name) for name in ("problem", "wanted", "came", "advice")}
-    said = {name: text for name, text in parts.items() if text}
-    return {"kind": type(refusal).__name__, "exit_code": refusal.exit_code, **said}

@@ -208,6 +208,12 @@ class NamedTensor:
             "rerun": self.rerun,
         }
 
+    def _repr_html_(self) -> str:
+        """For a notebook: a heat map."""
+        from everysum.explain.picture import heat_map_html
+
+        return heat_map_html(self)
+
     def __repr__(self) -> str:
         axes = ", ".join(f"{name} {size}" for name, size in zip(self.axes, self.shape, strict=True))
         marked = ", from a re-run" if self.rerun else ""

@@ -1,0 +1,117 @@
+"""The page in a browser: served as `everysum open` serves it, watched for errors and for requests to other hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browsing import Watched, context_of, find, started
+from tiny import train_tiny, write_text
+
+from everysum.model import Model, load
+from everysum.server.guard import Admission
+from everysum.server.limits import Limits
+from everysum.server.listening import listen, running
+from everysum.web.app import page_application
+
+TOKEN = "a-token-of-the-tests"
+RHYME = "humpty dumpty sat on a wall.\nhumpty dumpty had a great fall.\n"
+NOT_RUN: list[str] = []
+"""Tests that had no browser."""
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if NOT_RUN:
+        terminalreporter.section("THE BROWSER TESTS DID NOT RUN", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{len(NOT_RUN)} tests of the page had no browser: install Debian's package chromium,")
+        terminalreporter.line("or name a Chromium in EVERYSUM_BROWSER.")
+
+
+@contextmanager
+def serving(models: Sequence[Path]) -> Iterator[str]:
+    """The page's address, without token and route."""
+    limits, bound = Limits(), listen("127.0.0.1", 0)
+    with running(page_application(Admission(token=TOKEN), limits, models), bound, limits):
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}/"
+
+
+@pytest.fixture(scope="session")
+def humpty_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that knows one rhyme."""
+    folder = tmp_path_factory.mktemp("humpty")
+    train_tiny(write_text(folder, RHYME * 60), folder / "humpty", {"schedule": {"steps": 150}})
+    return folder / "humpty"
+
+
+@pytest.fixture(scope="session")
+def humpty(humpty_folder: Path) -> Model:
+    return load(humpty_folder, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def home(humpty_folder: Path) -> Iterator[str]:
+    """The page with a model to look into."""
+    with serving([humpty_folder]) as address:
+        yield address
+
+
+@pytest.fixture
+def token() -> str:
+    return TOKEN
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    with started() as running_browser:
+        yield running_browser
+
+
+@pytest.fixture
+def chromium(request: pytest.FixtureRequest) -> None:
+    """The test is skipped, and counted, where there is no browser."""
+    if find() is None:
+        NOT_RUN.append(request.node.nodeid)
+        pytest.skip("no Chromium here")
+
+
+@contextmanager
+def watching(request: pytest.FixtureRequest, address: str) -> Iterator[Watched]:
+    """A fresh page; the test fails if anything went wrong on it, whatever else it asserts."""
+    context = context_of(request.getfixturevalue("browser"), **getattr(request, "param", {}))
+    page = Watched(context, address)
+    page.page.goto(f"{address}?token={TOKEN}")
+    yield page
+    context.close()
+    assert page.accuse() == []
+
+
+@pytest.fixture
+def watched(request: pytest.FixtureRequest, chromium: None, home: str) -> Iterator[Watched]:
+    with watching(request, home) as page:
+        yield page
+
+
+@pytest.fixture
+def bare_watched(
+    request: pytest.FixtureRequest, chromium: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Watched]:
+    """The page without any model."""
+    monkeypatch.chdir(tmp_path)
+    with serving([]) as address, watching(request, address) as page:
+        yield page
+
+
+@pytest.fixture
+def long_watched(
+    request: pytest.FixtureRequest, chromium: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Watched]:
+    """The page with a network that sees 2,048 tokens at once."""
+    folder = tmp_path_factory.mktemp("long")
+    schedule = {"steps": 1, "batch_size": 1, "evaluate_every": 1, "sample_every": 1}
+    wishes = {"network": {"context_length": 2048, "layers": 1}, "schedule": schedule}
+    train_tiny(write_text(folder, RHYME * 200), folder / "long", wishes)
+    with serving([folder / "long"]) as address, watching(request, address) as page:
+        yield page
