@@ -242,6 +242,6 @@ CHAPTER = Chapter(
     "encoder and decoder: a sentence is read once, asked often",
     "The transformer architecture",
     FIGURES,
-    ("plain/transformer.py", "layers/attention.py"),
+    ("plain/transformer.py", "layers/attention.py", "models/transformer.py"),
     teach,
 )
