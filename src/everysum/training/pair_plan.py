@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from everysum.training.choices import chosen_heads, count_in
 from everysum.training.recipe import Recipe
 
 CONTEXT = 256
@@ -39,10 +40,6 @@ class PairSizes:
     layers: int
     batch_tokens: int
     epochs: float
-
-    @property
-    def heads(self) -> int:
-        return max(1, self.width // (32 if self.width <= 256 else 64))
 
 
 def chosen_sizes(train_bytes: int, operations: float, *, joined: bool) -> PairSizes:
@@ -83,13 +80,14 @@ def chosen_values(train_bytes: int, operations: float, wished: Mapping[str, Any]
     """What is chosen for a run on pairs where nothing is wished; an encoder-decoder unless a tower is wished for."""
     kind = wished.get("kind", "transformer")
     sizes = chosen_sizes(train_bytes, operations, joined=kind != "transformer")
+    width = count_in(wished, "width", sizes.width)
     layers = {"encoder_layers": sizes.layers, "decoder_layers": sizes.layers}
     return {
         "tokenizer": {"vocabulary_size": sizes.vocabulary_size},
         "network": {
             "kind": kind,
-            "width": wished.get("width", sizes.width),
-            "heads": wished.get("heads", sizes.heads),
+            "width": width,
+            "heads": count_in(wished, "heads", chosen_heads(width, 32 if width <= 256 else 64)),
             "context_length": CONTEXT,
             "dropout": chosen_dropout(sizes.epochs),
             **(layers if kind == "transformer" else {"layers": 2 * sizes.layers}),

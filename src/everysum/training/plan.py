@@ -20,6 +20,7 @@ from everysum.data.token_files import TokenFiles
 from everysum.layers.attention import ENGINES
 from everysum.models.network import head_size_of
 from everysum.training import base, pair_plan
+from everysum.training.choices import chosen_heads, count_in
 from everysum.training.loop import Trainer
 from everysum.training.recipe import PublishedChoice, Recipe, merged, validated
 
@@ -124,21 +125,9 @@ def chosen_dropout(epochs: float) -> float:
     return 0.0 if epochs <= 4 else min(0.3, round(0.1 * math.log2(epochs / 2.5), 2))
 
 
-def chosen_heads(width: int, head_size: int) -> int:
-    """Heads of about this size that share the width evenly, an even number of them each where that can be."""
-    fitting = [heads for heads in range(1, width + 1) if width % (2 * heads) == 0] or [1]
-    return min(fitting, key=lambda heads: abs(math.log(width / heads / head_size)))
-
-
 def chosen_matrix_rate(steps: int, batch_tokens: int) -> float:
     """Muon's rate: the fewer the steps and the larger the batch, the larger each step."""
     return round(min(0.05, max(0.006, 0.02 * math.sqrt(365 / steps * batch_tokens / 1024))), 4)
-
-
-def count_in(wished: Mapping[str, Any], key: str, otherwise: int) -> int:
-    """The count wished for; one that cannot be is passed over here and refused when the recipe is validated."""
-    value = wished.get(key)
-    return value if isinstance(value, int) and value >= 1 else otherwise
 
 
 def draft(situation: Situation, wishes: Mapping[str, Any]) -> Recipe:
