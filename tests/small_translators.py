@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from small_networks import randomized
 
+from everysum.model import Model
 from everysum.models.gpt import GPT
 from everysum.models.network import Network
 from everysum.models.transformer import Transformer
@@ -26,3 +29,10 @@ def translator(kind: str, context_length: int = 96) -> tuple[Network, Vocabulary
     if kind == "separator":
         return randomized(GPT(**sizes, layers=2)), tokenizer
     return randomized(Transformer(**sizes, encoder_layers=2, decoder_layers=2, inner_width=24)), tokenizer
+
+
+def saved_translator(kind: str, folder: Path) -> Path:
+    """A small translator's model folder."""
+    network, tokenizer = translator(kind)
+    Model(network.float(), tokenizer).save(folder)
+    return folder

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
-from small_translators import translator
+from small_translators import saved_translator
 
 import everysum as es
-from everysum.model import Model
 
 PROMPT = "Tom sat on the"
 
@@ -119,11 +119,7 @@ def test_an_empty_prompt_and_one_beyond_the_context_are_refused(everysum, tiny_r
 
 @pytest.fixture(scope="module")
 def translators(tmp_path_factory) -> dict[str, Path]:
-    folders = {kind: tmp_path_factory.mktemp(kind) for kind in ("transformer", "separator")}
-    for kind, folder in folders.items():
-        network, tokenizer = translator(kind)
-        Model(network.float(), tokenizer).save(folder)
-    return folders
+    return {kind: saved_translator(kind, tmp_path_factory.mktemp(kind)) for kind in ("transformer", "separator")}
 
 
 def test_a_translator_is_explained_with_what_it_has_said_so_far(everysum, translators) -> None:
@@ -137,6 +133,16 @@ def test_a_translator_is_explained_with_what_it_has_said_so_far(everysum, transl
     where = 'blocks.1.cross_attention.attention_weights[0, 1, -1, " d"]'
     assert "key “ d”" in everysum(*asked, "--at", where).out
     assert "source_ids (batch 1, position " in everysum(*asked, "--list").out
+
+
+def test_a_translators_page_is_saved_with_both_sides(everysum, translators, tmp_path) -> None:
+    page = tmp_path / "page.html"
+    asked = ("explain", translators["transformer"], "wo wohnst du?", "--target", "where do", "--save", page)
+    assert everysum(*asked).out.strip() == str(page)
+    data = json.loads(re.search(r'id="saved">(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)[1])
+    texts = es.load(translators["transformer"]).record("wo wohnst du?", target="where do").token_texts
+    for side, name in (("source", "source_ids"), ("tokens", "target_ids")):
+        assert [token["text"] for token in data["pass"][side]] == texts[name][0]
     assert everysum("explain", translators["transformer"], "wo wohnst du?").code == 0
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 import numpy as np
 import pytest
+from small_translators import saved_translator
 from tiny import train_tiny, write_text
 
 from everysum.lessons.blocks import as_data
@@ -190,3 +191,65 @@ def test_a_visitor_names_no_folders(port) -> None:
     for name in ("/etc", "..", "1", ""):
         told = lines(port, "/api/records", {"model": name, "prompt": "x"})
         assert told[-1]["error"]["problem"] == "there is no such model here"
+
+
+# --- translators -----------------------------------------------------------------------------------------------------
+
+SENTENCE, SO_FAR = "wo wohnst du?", "where do"
+KINDS = ("transformer", "separator")
+
+
+@pytest.fixture(scope="module")
+def translators(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return [saved_translator(kind, tmp_path_factory.mktemp(kind)) for kind in KINDS]
+
+
+@pytest.fixture(scope="module")
+def translating(translators: list[Path], folder: Path) -> Iterator[int]:
+    """A server of both kinds of translators, and a language model behind them."""
+    limits, bound = Limits(), listen("127.0.0.1", 0)
+    with running(page_application(Admission(token=TOKEN), limits, [*translators, folder]), bound, limits):
+        yield bound.getsockname()[1]
+
+
+def test_it_is_known_which_models_translate(translating) -> None:
+    assert [good(translating, f"/api/models/{id_}")["translates"] for id_ in range(3)] == [True, True, False]
+    status, error = refused(translating, "/api/models/nothing")
+    assert (status, error["problem"]) == (400, "there is no such model here")
+
+
+@pytest.mark.parametrize("which", range(2), ids=KINDS)
+def test_a_translator_s_pass_has_both_sides_and_predicts_behind_what_it_has_said(
+    which, translating, translators
+) -> None:
+    asked = {"model": str(which), "prompt": SENTENCE, "target": SO_FAR}
+    told = lines(translating, "/api/records", asked)[-1]["result"]
+    record = load(translators[which], device="cpu", dtype="float32").record(SENTENCE, target=SO_FAR)
+    *source, said = (rows[0] for rows in record.token_texts.values())
+    assert [token["text"] for token in told["tokens"]] == said
+    assert told["source"] is None if not source else [token["text"] for token in told["source"]] == source[0]
+    assert [tensor["name"] for tensor in told["tensors"]] == [tensor.name for tensor in record.list()]
+    found = good(translating, f"/api/records/{told['record']}/predictions", {"position": len(said) - 1})
+    best = record.prediction(count=12).candidates
+    assert [each["id"] for each in found["predictions"]] == [candidate.token_id for candidate in best]
+    assert [each["probability"] for each in found["predictions"]] == pytest.approx(
+        [candidate.probability for candidate in best], rel=1e-6
+    )
+
+
+def test_a_whole_translation_is_the_models(translating, translators) -> None:
+    told = lines(translating, "/api/translate", {"model": "0", "prompt": SENTENCE})[-1]["result"]
+    assert told == {"text": load(translators[0], device="cpu", dtype="float32").translate(SENTENCE)}
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "words"),
+    [
+        ("records", {"model": "2", "prompt": "the cat", "target": "x"}, "it does not translate"),
+        ("records", {"model": "0", "prompt": " ", "target": ""}, "there is no sentence to translate"),
+        ("records", {"model": "0", "prompt": SENTENCE, "target": "x" * 400}, "longer than the translator's context"),
+        ("translate", {"model": "2", "prompt": "the cat"}, "it does not translate"),
+    ],
+)
+def test_what_cannot_be_translated_is_refused_in_words(path, asked, words, translating) -> None:
+    assert words in lines(translating, f"/api/{path}", asked)[-1]["error"]["problem"]

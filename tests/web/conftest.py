@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from browsing import Watched, context_of, find, started
+from small_translators import saved_translator
 from tiny import train_tiny, write_text
 
 from everysum.model import Model, load
@@ -56,6 +57,26 @@ def home(humpty_folder: Path) -> Iterator[str]:
     """The page with a model to look into."""
     with serving([humpty_folder]) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def translator_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A translator: an encoder, and a decoder that asks it."""
+    return saved_translator("transformer", tmp_path_factory.mktemp("translator"))
+
+
+@pytest.fixture(scope="session")
+def translator(translator_folder: Path) -> Model:
+    return load(translator_folder, device="cpu")
+
+
+@pytest.fixture
+def translator_watched(
+    request: pytest.FixtureRequest, chromium: None, translator_folder: Path, humpty_folder: Path
+) -> Iterator[Watched]:
+    """The page with a language model and a translator."""
+    with serving([humpty_folder, translator_folder]) as address, watching(request, address) as page:
+        yield page
 
 
 @pytest.fixture

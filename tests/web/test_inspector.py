@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from urllib.parse import quote
 
 import pytest
 import torch
@@ -160,6 +161,52 @@ def test_text_goes_on_as_the_model_says(watched, humpty) -> None:
     expect(tape).to_have_text(
         PROMPT + humpty.generate(PROMPT, tokens=40, temperature=1.0, seed=1), use_inner_text=False
     )
+
+
+SENTENCE, SO_FAR = "wo wohnst du?", "where do"
+
+
+@pytest.mark.parametrize("translator_watched", [{"viewport": {"width": 360, "height": 740}}], indirect=True)
+def test_a_translator_is_asked_with_its_translation_so_far(translator_watched, translator) -> None:
+    page = opened(translator_watched)
+    so_far = page.get_by_label("Its translation so far")
+    expect(so_far).to_be_hidden()
+    page.get_by_label("Model", exact=True).select_option("1")
+    expect(so_far).to_be_visible()
+    page.get_by_label("Sentence to translate").fill(SENTENCE)
+    so_far.fill(SO_FAR)
+    page.get_by_role("button", name="Look inside").click()
+    translator_watched.ready(3)
+    record = translator.record(SENTENCE, target=SO_FAR)
+    source, said = (rows[0] for rows in record.token_texts.values())
+    shown = page.get_by_role("list", name="the tokens of the sentence").get_by_role("listitem")
+    assert shown.all_text_contents() == [text.replace(" ", "␣") for text in source]
+    shown = page.get_by_role("list", name="the tokens", exact=True).get_by_role("button")
+    assert shown.all_text_contents() == [text.replace(" ", "␣") for text in said]
+    expect(shown.last).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("list", name="the likeliest tokens").get_by_role("button").first.click()
+    best = record.prediction(count=1).candidates[0].logit
+    expect(explanation(page).get_by_role("heading", level=2)).to_contain_text(best.name)
+    assert value(page, "recorded") == pytest.approx(best.value, rel=SEVEN)
+    ask(page, "blocks.1.cross_attention.attention_weights", "ArrowDown", "ArrowRight")
+    asked = record["blocks.1.cross_attention.attention_weights"][0, 0, 1, 1]
+    expect(explanation(page).get_by_role("heading", level=2)).to_contain_text(asked.name)
+    assert value(page, "recorded") == pytest.approx(asked.value, rel=SEVEN)
+    page.get_by_role("button", name="Let it translate").click()
+    expect(page.locator(".tape .own")).to_have_text(translator.translate(SENTENCE) or "(nothing)")
+    assert page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+    assert violations(page) == []
+    page.get_by_label("Model", exact=True).select_option("0")
+    expect(so_far).to_be_hidden()
+    expect(page.get_by_label("Prompt")).to_have_value(SENTENCE)
+
+
+def test_a_link_to_a_translator_s_pass_opens_it_again(translator_watched, translator) -> None:
+    page = translator_watched.open(f"/inspect?model=1&prompt={quote(SENTENCE)}&target={quote(SO_FAR)}")
+    translator_watched.ready()
+    expect(page.get_by_label("Its translation so far")).to_have_value(SO_FAR)
+    count = len(translator.record(SENTENCE, target=SO_FAR).token_texts["target_ids"][0])
+    expect(page.get_by_role("list", name="the tokens", exact=True).get_by_role("button")).to_have_count(count)
 
 
 def test_a_click_on_a_number_answers_at_once(watched) -> None:

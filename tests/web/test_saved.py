@@ -38,8 +38,15 @@ def from_disk(request: pytest.FixtureRequest, tmp_path: Path, chromium: None) ->
     assert page.accuse() == []
 
 
-def opened(watched: Watched, model: Model, path: Path, prompt: str = PROMPT, title: str = "humpty") -> Watched:
-    save_page(model, prompt, path, title)
+def opened(
+    watched: Watched,
+    model: Model,
+    path: Path,
+    prompt: str = PROMPT,
+    title: str = "humpty",
+    target: str | None = None,
+) -> Watched:
+    save_page(model, prompt, path, title, target=target)
     watched.page.goto(path.as_uri())
     watched.ready()
     return watched
@@ -96,10 +103,12 @@ EVERYWHERE = """async ({ most }) => {
 }"""
 
 
-@pytest.mark.parametrize("which", ["humpty", "gpt"])
-def test_the_page_s_own_evaluator_gives_every_recorded_number_again(which, from_disk, tmp_path, request) -> None:
+@pytest.mark.parametrize(("which", "target"), [("humpty", None), ("gpt", None), ("translator", "where do")])
+def test_the_page_s_own_evaluator_gives_every_recorded_number_again(
+    which, target, from_disk, tmp_path, request
+) -> None:
     model = request.getfixturevalue(which)
-    page = opened(from_disk, model, tmp_path / "page.html").page
+    page = opened(from_disk, model, tmp_path / "page.html", target=target).page
     found = page.evaluate(EVERYWHERE, {"most": 20})
     assert found["wrong"] == []
     assert found["silent"] == {}
@@ -128,6 +137,25 @@ def test_its_terms_are_python_s(where, from_disk, humpty, tmp_path) -> None:
     assert [term["value"] for term in told["terms"]] == pytest.approx(
         [term.value for term in asked.terms[:20]], rel=1e-12
     )
+
+
+def test_a_translator_s_page_shows_both_sides_and_predicts_behind_the_last_token(
+    from_disk, translator, tmp_path
+) -> None:
+    page = opened(from_disk, translator, tmp_path / "page.html", "wo wohnst du?", target="where do").page
+    with written_out(translator):
+        record = translator.record("wo wohnst du?", target="where do")
+    source, said = (rows[0] for rows in record.token_texts.values())
+    expect(page.get_by_role("list", name="the tokens of the sentence").get_by_role("listitem")).to_have_count(
+        len(source)
+    )
+    expect(page.get_by_role("list", name="the tokens", exact=True).get_by_role("button")).to_have_count(len(said))
+    page.get_by_role("list", name="the likeliest tokens").get_by_role("button").first.click()
+    best = record.prediction(count=1).candidates[0].logit
+    place = page.get_by_role("region", name="the sum behind a number")
+    expect(place.get_by_role("heading", level=2)).to_contain_text(best.name)
+    expect(place.locator(".stream-view")).to_contain_text("cross_attention, head 1")
+    assert violations(page) == []
 
 
 HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror=window.pwned=1>"

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from everysum.errors import EverysumError, UsageError
 from everysum.server.answers import answered
 from everysum.tokenizers.files import load_tokenizer
+from everysum.tokenizers.tokenizer import SEPARATOR
 
 if TYPE_CHECKING:
     from everysum.model import Model
@@ -64,6 +65,15 @@ class Models:
                 self.open = {id_: load(choice.folder, device="cpu", dtype="float32")}
             return self.open[id_]
 
+    def translates(self, id_: str) -> bool:
+        """Whether it is a translator, without reading its weights."""
+        from everysum.training.base import configuration_in
+
+        folder, tokenizer = self.choice(id_).folder, self.tokenizer(id_)
+        return SEPARATOR in tokenizer.special_tokens or bool(
+            configuration_in(folder, tokenizer).get("is_encoder_decoder")
+        )
+
     def tokenizer(self, id_: str) -> Tokenizer:
         return tokenizer_in(self.choice(id_).folder)
 
@@ -100,6 +110,10 @@ def piece(token: bytes) -> str:
 
 def model_routes(models: Models) -> APIRouter:
     router = APIRouter(prefix="/api")
+
+    @router.get("/models/{id_}")
+    def kind(id_: str) -> Response:
+        return answered({"translates": models.translates(id_)})
 
     @router.post("/cuts")
     def cuts(asked: Asked) -> Response:

@@ -22,7 +22,7 @@ from everysum.explain.stream import residual_of
 from everysum.server.answers import answered
 from everysum.server.models import LONGEST_TEXT, Models
 from everysum.server.numbers import explained, number_at
-from everysum.server.tensors import described, listed, tile
+from everysum.server.tensors import described, listed, tile, tokens_of
 from everysum.server.work import Progress, Worker
 
 if TYPE_CHECKING:
@@ -43,9 +43,22 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class Prompt(Strict):
+Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+
+
+class Sentence(Strict):
+    """What a translator is to translate."""
+
     model: Name
-    prompt: Annotated[str, Field(max_length=LONGEST_TEXT)]
+    prompt: Text
+
+
+class Prompt(Strict):
+    """What a model reads; for a translator, whose prompt is a sentence, also its translation so far."""
+
+    model: Name
+    prompt: Text
+    target: Text | None = None
 
 
 class Where(Strict):
@@ -83,7 +96,7 @@ class Sampling(Strict):
     """How to go on from a prompt."""
 
     model: Name
-    prompt: Annotated[str, Field(max_length=LONGEST_TEXT)]
+    prompt: Text
     tokens: Annotated[int, Field(ge=1, le=1000)] = 40
     temperature: Annotated[float, Field(ge=0, le=100)] = 0.8
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
@@ -194,6 +207,11 @@ def record_routes(models: Models, worker: Worker) -> APIRouter:
 
         return worker.stream(write)
 
+    @router.post("/translate")
+    def translate(wanted: Sentence) -> Response:
+        """The whole translation, as `everysum translate` finds it."""
+        return worker.stream(lambda progress: {"text": models.model(wanted.model).translate(wanted.prompt)})
+
     return router
 
 
@@ -202,16 +220,15 @@ def recorded(models: Models, records: Records, prompt: Prompt, progress: Progres
     model = models.model(prompt.model)
     progress(0.3, "recording every number")
     began = perf_counter()
-    record = model.record(prompt.prompt or None)
+    record = model.record(prompt.prompt or None, target=prompt.target)
     seconds = perf_counter() - began
     progress(0.7, "naming the tensors")
     tensors = listed(record)
     name = records.add(Kept(model, record))
-    tokens = record["token_ids"].tensor[0].tolist()
     return {
         "record": name,
         "seconds": seconds,
-        "tokens": [{"id": token, "text": model.token_text(token)} for token in tokens],
+        **tokens_of(model, record),
         "network": type(model.network).__name__,
         "tensors": tensors,
     }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from everysum.explain import NamedTensor, Record
+    from everysum.model import Model
 
 MOST_LABELS = 60_000
 MOST_NUMBERS = 4_200_000
@@ -26,6 +27,13 @@ Numbers = npt.NDArray[np.float32]
 def listed(record: Record) -> list[dict[str, Any]]:
     """Every named tensor of a pass in a line."""
     return [{**tensor.as_json(), "kind": kind_of(tensor)} for tensor in record.list()]
+
+
+def tokens_of(model: Model, record: Record) -> dict[str, list[dict[str, Any]] | None]:
+    """What was read: the `tokens` behind which something is predicted, and the `source` that an encoder read before."""
+    *before, last = (record[name].tensor[0].tolist() for name in record.token_texts)
+    told = [[{"id": token, "text": model.token_text(token)} for token in tokens] for tokens in (*before, last)]
+    return {"tokens": told[-1], "source": told[0] if before else None}
 
 
 def kind_of(tensor: NamedTensor) -> str:

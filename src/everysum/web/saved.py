@@ -30,7 +30,7 @@ from everysum.explain.tolerance import tolerance_of
 from everysum.files import write_atomically
 from everysum.layers.attention import ENGINES, Attention
 from everysum.server.answers import finite
-from everysum.server.tensors import listed
+from everysum.server.tensors import listed, tokens_of
 from everysum.web.app import PAGE
 
 if TYPE_CHECKING:
@@ -46,11 +46,11 @@ IMPORT = re.compile(r"""(\bfrom\s*|\bimport\s*\(\s*|\bimport\s+)(["'])(\.{1,2}/[
 POLICY = "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data:"
 
 
-def save_page(model: Model, prompt: str, path: Path, title: str) -> None:
-    """Record a pass over a prompt and write it into one page; InputError where it is too large for that."""
+def save_page(model: Model, prompt: str, path: Path, title: str, *, target: str | None = None) -> None:
+    """Record a pass as `Model.record` does and write it into one page; InputError where it is too large for that."""
     with written_out(model):
         began = perf_counter()
-        record = model.record(prompt)
+        record = model.record(prompt, target=target)
         seconds = perf_counter() - began
     write_atomically(path, page_of(saved(model, record, title, prompt, seconds), title))
 
@@ -75,17 +75,16 @@ def written_out(model: Model) -> Iterator[None]:
 def saved(model: Model, record: Record, title: str, prompt: str, seconds: float) -> dict[str, Any]:
     """Everything that the page may be asked, as data."""
     refuse_too_large(record)
-    token_ids = record["token_ids"].tensor[0].tolist()
     network = type(model.network).__name__
     tensors = [tensor for tensor in record.list() if not tensor.rerun]
     lines = [line for line in listed(record) if not line["rerun"]]
-    tokens = [{"id": token, "text": model.token_text(token)} for token in token_ids]
+    tokens = tokens_of(model, record)
     numbers = {id(operation): number for number, operation in enumerate(record.operations)}
     operations = [operation_data(record, operation) for operation in record.operations]
     return {
         "model": title,
         "prompt": prompt,
-        "pass": {"record": "saved", "seconds": seconds, "tokens": tokens, "network": network, "tensors": lines},
+        "pass": {"record": "saved", "seconds": seconds, **tokens, "network": network, "tensors": lines},
         "vocabulary": [model.token_text(token) for token in range(record["logits"].shape[-1])],
         "tensors": [line | located(tensor) for line, tensor in zip(lines, tensors, strict=True)],
         "operations": operations,

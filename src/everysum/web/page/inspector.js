@@ -5,6 +5,7 @@ import { button, h, put, uniqueId } from "./dom.js";
 import { slider } from "./fields.js";
 import { diagram } from "./inspect/diagram.js";
 import { explanation } from "./inspect/explanation.js";
+import { goOn, wholeTranslation } from "./inspect/going_on.js";
 import { tensorView } from "./inspect/tensor.js";
 import { notice } from "./notice.js";
 import { figure, percent, visible } from "./numbers.js";
@@ -13,9 +14,10 @@ import { store } from "./store.js";
 
 /** @typedef {{name: string, axes: string[], shape: number[], what: string, module: string, place: string, rerun: boolean, kind: "weight" | "buffer" | "input" | "constant" | "output" | "step"}} TensorLine */
 /** @typedef {{id: number, text: string}} Token */
-/** @typedef {{record: string, seconds: number, tokens: Token[], network: string, tensors: TensorLine[]}} Pass */
+/** @typedef {{record: string, seconds: number, tokens: Token[], source: Token[] | null, network: string, tensors: TensorLine[]}} Pass */
 /** @typedef {{id: number, text: string, logit: number, probability: number}} Prediction */
 /** @typedef {{position: number, predictions: Prediction[]}} Predicted */
+/** @typedef {{model: string, prompt: string, target?: string}} Asked `target` for translators only: the translation so far */
 
 /** @type {import("./main.js").Room} */
 export function inspector(place, _, query) {
@@ -32,19 +34,34 @@ export function inspector(place, _, query) {
     place.dataset.ready = "1";
     return () => {};
   }
-  const ids = { model: uniqueId("model"), prompt: uniqueId("prompt") };
+  const ids = { model: uniqueId("model"), prompt: uniqueId("prompt"), target: uniqueId("target") };
   const model = h("select", { id: ids.model }, models.map(({ id, name }) => h("option", { value: id, selected: id === query.get("model") }, name)));
   const prompt = h("input", { type: "text", id: ids.prompt, value: query.get("prompt") ?? "Humpty Dumpt", spellcheck: "false", autocomplete: "off" });
+  const target = h("input", { type: "text", id: ids.target, value: query.get("target") ?? "", spellcheck: "false", autocomplete: "off" });
+  const reading = h("label", { for: ids.prompt }, "Prompt");
+  const soFar = h("div", { class: "field text", hidden: true }, h("label", { for: ids.target }, "Its translation so far"), target);
   const form = h(
     "form",
     { class: "card asking" },
     h("div", { class: "field text" }, h("label", { for: ids.model }, "Model"), model),
-    h("div", { class: "field text" }, h("label", { for: ids.prompt }, "Prompt"), prompt),
+    h("div", { class: "field text" }, reading, prompt),
+    soFar,
     h("button", { type: "submit", class: "main" }, "Look inside"),
   );
   const [waiting, inside] = [h("div", { class: "waiting", "aria-live": "polite" }), h("div", {})];
   let stop = new AbortController();
   let leaveInside = () => {};
+
+  /** The fields that the chosen model reads: a translator has a sentence and what it has written so far. @returns {Promise<Asked>} */
+  async function fit() {
+    const chosen = model.value;
+    const { translates } = /** @type {{translates: boolean}} */ (await ask(`api/models/${encodeURIComponent(chosen)}`));
+    if (model.value !== chosen) return fit();
+    put(reading, translates ? "Sentence to translate" : "Prompt");
+    soFar.hidden = !translates;
+    form.classList.toggle("both", translates);
+    return { model: chosen, prompt: prompt.value, ...(translates ? { target: target.value } : {}) };
+  }
 
   async function record() {
     stop.abort();
@@ -53,10 +70,10 @@ export function inspector(place, _, query) {
     const bar = h("progress", { max: 1, "aria-label": "how far it is" });
     const said = h("span", {});
     put(waiting, h("div", { class: "row" }, bar, said, button("Cancel", () => stop.abort())));
-    const asking = new URLSearchParams({ model: model.value, prompt: prompt.value });
-    if (!isSaved()) history.replaceState(null, "", `#/inspect?${asking}`);
     try {
-      const asked = { model: model.value, prompt: prompt.value };
+      const asked = await fit();
+      signal.throwIfAborted();
+      if (!isSaved()) history.replaceState(null, "", `#/inspect?${new URLSearchParams({ ...asked })}`);
       const pass = /** @type {Pass} */ (await lines("api/records", asked, signal, (line) => {
         bar.value = line.progress;
         put(said, line.said);
@@ -69,6 +86,7 @@ export function inspector(place, _, query) {
     }
     place.dataset.ready = String(Number(place.dataset.ready ?? 0) + 1);
   }
+  model.addEventListener("change", () => fit().catch((problem) => put(waiting, notice(problem))));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     void record();
@@ -81,7 +99,7 @@ export function inspector(place, _, query) {
   };
 }
 
-/** Everything about one pass. @param {HTMLElement} place @param {Pass} pass @param {{model: string, prompt: string}} asked @returns {() => void} */
+/** Everything about one pass. @param {HTMLElement} place @param {Pass} pass @param {Asked} asked @returns {() => void} */
 function show(place, pass, asked) {
   let position = pass.tokens.length - 1;
   let temperature = 1;
@@ -127,11 +145,14 @@ function show(place, pass, asked) {
       ),
     );
   }
-  const going = goOn(asked, () => temperature);
+  const going = asked.target === undefined ? goOn(asked, () => temperature) : wholeTranslation(asked);
   drawTokens();
   put(
     place,
     h("p", { class: "quiet small" }, `${pass.network}: ${pass.tensors.length} tensors recorded in ${figure(pass.seconds, 2)} s.`),
+    pass.source && h("h2", { class: "over" }, "The sentence"),
+    pass.source && h("ol", { class: "words tokens", "aria-label": "the tokens of the sentence" }, pass.source.map(({ id, text }, at) => h("li", {}, h("span", { class: "token", title: `token ${at}: number ${id}` }, visible(text))))),
+    pass.source && h("h2", { class: "over" }, "Its translation so far"),
     tokens,
     h(
       "div",
@@ -157,33 +178,5 @@ function show(place, pass, asked) {
   return () => {
     predicted.cancel();
     going.leave();
-  };
-}
-
-/** Let the model go on from the prompt, piece by piece. @param {{model: string, prompt: string}} asked @param {() => number} temperature */
-function goOn(asked, temperature) {
-  const text = h("p", { class: "tape", "aria-live": "polite" }, asked.prompt);
-  const problem = h("div", {});
-  let seed = 0;
-  let stop = new AbortController();
-  const go = button("Let it go on", run, { class: "main" });
-  async function run() {
-    stop.abort();
-    stop = new AbortController();
-    const { signal } = stop;
-    seed += 1;
-    put(text, asked.prompt);
-    put(problem);
-    try {
-      await lines("api/generate", { ...asked, temperature: temperature(), seed }, signal, ({ piece }) => {
-        if (piece !== undefined) text.append(h("span", { class: "own" }, piece));
-      });
-    } catch (found) {
-      if (!signal.aborted) put(problem, notice(found));
-    }
-  }
-  return {
-    element: h("section", { class: "card" }, h("h2", {}, "And on"), h("p", { class: "row" }, go, button("Stop", () => stop.abort()), h("span", { class: "quiet small" }, "at the temperature beside; each time with other dice")), text, problem),
-    leave: () => stop.abort(),
   };
 }
