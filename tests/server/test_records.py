@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 import numpy as np
 import pytest
+from small_translators import translator
 from tiny import train_tiny, write_text
 
 from everysum.lessons.blocks import as_data
@@ -190,3 +191,13 @@ def test_a_visitor_names_no_folders(port) -> None:
     for name in ("/etc", "..", "1", ""):
         told = lines(port, "/api/records", {"model": name, "prompt": "x"})
         assert told[-1]["error"]["problem"] == "there is no such model here"
+
+
+def test_a_translators_pass_says_its_translations_tokens(tmp_path: Path) -> None:
+    network, tokenizer = translator("transformer")
+    Model(network.float(), tokenizer).save(tmp_path)
+    limits, bound = Limits(), listen("127.0.0.1", 0)
+    with running(page_application(Admission(token=TOKEN), limits, [tmp_path]), bound, limits):
+        *_, last = lines(bound.getsockname()[1], "/api/records", {"model": "0", "prompt": "wo wohnst du?"})
+    assert [token["text"] for token in last["result"]["tokens"]] == ["<|endoftext|>"]
+    assert "source_ids" in [tensor["name"] for tensor in last["result"]["tensors"]]

@@ -132,7 +132,7 @@ def explain(
     leave_if_asked()
     opened = load(model, device=device, dtype=dtype)
     if save is not None:
-        write_page(opened, text, save, model.resolve().name, json)
+        write_page(opened, text, target, save, model.resolve().name, json)
         return
     record = opened.record(text, target=target)
     if tensors:
@@ -151,12 +151,12 @@ def explain(
         show_prediction(record.prediction(count=count), shown, json)
 
 
-def write_page(model: Model, prompt: str, path: Path, title: str, as_json: bool) -> None:
+def write_page(model: Model, prompt: str, target: str | None, path: Path, title: str, as_json: bool) -> None:
     """The pass in one file."""
     from everysum.files import readable_size
     from everysum.web.saved import save_page
 
-    save_page(model, prompt, path, title)
+    save_page(model, prompt, path, title, target)
     size = path.stat().st_size
     write_json({"page": str(path), "bytes": size}) if as_json else write(str(path))
     say(f"{readable_size(size)}, with all numbers inside: open it in any browser")

@@ -60,6 +60,12 @@ def record_ids(network: Network, inputs: dict[str, Sequence[int]], token_text: T
     return recorded(network, predict, given).label(texts, token_text)
 
 
+def written_ids(record: Record) -> list[int]:
+    """The tokens behind each of which such a pass predicts the next: the prompt's, or those of the translation."""
+    ids: list[int] = list(record.inputs.values())[-1][0].tolist()
+    return ids
+
+
 def made(logits: Float[Tensor, "1 position vocabulary"], token_ids: Int[Tensor, "1 position"]) -> dict[str, Tensor]:
     """What a record has beside what the network computes: see `everysum.model.Model.record`."""
     found = {"logits": logits, "probabilities": logits.softmax(dim=-1)}

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from everysum.errors import InputError, UsageError
+from everysum.explain.passes import written_ids
 from everysum.explain.stream import residual_of
 from everysum.server.answers import answered
 from everysum.server.models import LONGEST_TEXT, Models
@@ -207,7 +208,7 @@ def recorded(models: Models, records: Records, prompt: Prompt, progress: Progres
     progress(0.7, "naming the tensors")
     tensors = listed(record)
     name = records.add(Kept(model, record))
-    tokens = record["token_ids"].tensor[0].tolist()
+    tokens = written_ids(record)
     return {
         "record": name,
         "seconds": seconds,

@@ -22,6 +22,7 @@ import torch
 from everysum.errors import InputError
 from everysum.explain.evaluate import holds, statement_of
 from everysum.explain.operations import Operation
+from everysum.explain.passes import written_ids
 from everysum.explain.recorded import RecordedNumber
 from everysum.explain.rules import rule_of
 from everysum.explain.storage import Storage, View, Write
@@ -46,13 +47,15 @@ IMPORT = re.compile(r"""(\bfrom\s*|\bimport\s*\(\s*|\bimport\s+)(["'])(\.{1,2}/[
 POLICY = "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data:"
 
 
-def save_page(model: Model, prompt: str, path: Path, title: str) -> None:
-    """Record a pass over a prompt and write it into one page; InputError where it is too large for that."""
+def save_page(model: Model, prompt: str, path: Path, title: str, target: str | None = None) -> None:
+    """Record a pass over a prompt (`Model.record`) and write it into one page; InputError where it is too large."""
     with written_out(model):
         began = perf_counter()
-        record = model.record(prompt)
+        record = model.record(prompt, target=target)
         seconds = perf_counter() - began
-    write_atomically(path, page_of(saved(model, record, title, prompt, seconds), title))
+    write_atomically(
+        path, page_of(saved(model, record, title, f"{prompt} → {target}" if target else prompt, seconds), title)
+    )
 
 
 @contextmanager
@@ -75,11 +78,10 @@ def written_out(model: Model) -> Iterator[None]:
 def saved(model: Model, record: Record, title: str, prompt: str, seconds: float) -> dict[str, Any]:
     """Everything that the page may be asked, as data."""
     refuse_too_large(record)
-    token_ids = record["token_ids"].tensor[0].tolist()
     network = type(model.network).__name__
     tensors = [tensor for tensor in record.list() if not tensor.rerun]
     lines = [line for line in listed(record) if not line["rerun"]]
-    tokens = [{"id": token, "text": model.token_text(token)} for token in token_ids]
+    tokens = [{"id": token, "text": model.token_text(token)} for token in written_ids(record)]
     numbers = {id(operation): number for number, operation in enumerate(record.operations)}
     operations = [operation_data(record, operation) for operation in record.operations]
     return {
