@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # one test file at a time on each core, and one thread in each: threads of two tests would wait for each other
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
-BENCHMARKS := start_up training_speed time_to_quality
+BENCHMARKS := start_up training_speed time_to_quality explain explain_architectures
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all check bench screenshots format clean
@@ -34,7 +34,7 @@ check: $(VENV)/.dev  ## format, lint, types (the page's too), import floors, and
 	$(BIN)/python tools/check_page.py
 	$(BIN)/python tools/check_wheel.py
 
-bench: $(VENV)/.dev  ## every benchmark, the peer in the same run (about a quarter of an hour)
+bench: $(VENV)/.dev  ## the benchmarks, each beside its peer (half an hour; those of translating need a trained model and are run by hand)
 	@for name in $(BENCHMARKS); do echo "== benchmarks/$$name.py"; $(BIN)/python "benchmarks/$$name.py" || exit 1; done
 
 screenshots: $(VENV)/.dev $(VENV)/.browser  ## every chapter in both themes and two widths, into results/screenshots

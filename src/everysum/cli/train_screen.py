@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 REDRAWN_EVERY, TOLD_EVERY = 0.1, 10.0
 """Seconds between two states of the live line, and between two lines where nothing can be redrawn."""
 SMOOTHED_STEPS = 50
-LATE = 1.1
+MISSED = 1.1
+"""By which factor a run may end later or earlier than promised without a word."""
+EARLY_AFTER = 0.25
+"""The share of the steps after which an early end is believed."""
 SURE_AFTER = 5.0
 """Seconds of training before the time left is believed."""
 
@@ -46,6 +49,7 @@ class Screen(Listener):
         self.held_out: float | None = None
         self.told = self.began = time.monotonic()
         self.ends_at = 0
+        self.planned_shorter = False
 
     def __enter__(self) -> Screen:
         if self.live:
@@ -79,7 +83,7 @@ class Screen(Listener):
             else:
                 self.say(self.step_line(line))
         if self.promised_seconds is not None and now - self.began > SURE_AFTER:
-            self.warn_if_late(line)
+            self.warn_if_untimely(line)
 
     def evaluated(self, step: int, measurement: Measurement) -> None:
         self.held_out = measurement.loss
@@ -96,6 +100,7 @@ class Screen(Listener):
         self.say(*sample_block(text, self.console.width))
 
     def warned(self, text: str) -> None:
+        self.planned_shorter |= not self.ends_at  # a plan that does not fill the time says so before the first step
         self.say(Text(f"note: {text}", "yellow"))
 
     def finished(self, result: Result) -> None:
@@ -124,14 +129,24 @@ class Screen(Listener):
         done = round(width * line.step / line.steps)
         return Text.assemble(("━" * done, "cyan"), ("─" * (width - done), "dim"), no_wrap=True)
 
-    def warn_if_late(self, line: StepLine) -> None:
+    def warn_if_untimely(self, line: StepLine) -> None:
         """Say once that the run will not end in the time given."""
         assert self.promised_seconds is not None
         whole = machine.seconds_since_start() + line.seconds_left
-        if whole > LATE * self.promised_seconds:
+        if whole > MISSED * self.promised_seconds:
             self.warned(
                 f"this will take about {duration(whole)} instead of {duration(self.promised_seconds)}: the machine is "
                 "busier than it was when it was measured. Ctrl-C stops and saves."
+            )
+            self.promised_seconds = None
+        elif (
+            whole < self.promised_seconds / MISSED
+            and line.step >= EARLY_AFTER * line.steps
+            and not self.planned_shorter
+        ):
+            self.warned(
+                f"this will take about {duration(whole)} instead of {duration(self.promised_seconds)}: the machine was "
+                "busier when it was measured than it is now. A plan made once is kept; with --minutes it is made anew."
             )
             self.promised_seconds = None
 
