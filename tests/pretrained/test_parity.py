@@ -95,7 +95,7 @@ def our_greedy_texts(network: Network, prompts: list[list[int]], count: int, **h
 @each_kind
 def test_greedy_texts_cached_batched_and_long_are_those_of_transformers(kind: str, tmp_path: Path) -> None:
     key = "n_positions" if kind.startswith("gpt2") else "max_position_embeddings"
-    model = their_model(kind, seed=3, **{key: LONGER})
+    model = their_model(kind, seed=9, **{key: LONGER})
     model.save_pretrained(tmp_path)
     network, _ = load_network(tmp_path)
     count = LONGER - max(map(len, PROMPTS))
@@ -203,6 +203,11 @@ def pieces_of(file: Path) -> list[str]:
     return pieces
 
 
+def line_end(piece: str) -> str:
+    """The piece, or the one byte that this story spells as such."""
+    return "\n" if piece == "<0x0A>" else piece
+
+
 @pytest.mark.parametrize("use_cache", [True, False])
 def test_stories260k_tells_the_story_that_its_own_program_tells(use_cache: bool, test_data: Path) -> None:
     """The reference is what llama2.c's program wrote, at temperature 0 behind its beginning-of-text token."""
@@ -212,7 +217,7 @@ def test_stories260k_tells_the_story_that_its_own_program_tells(use_cache: bool,
     network, configuration = load_network(checkpoints / "hf")
     start = configuration["bos_token_id"]
     made = our_greedy_texts(network, [[start]], 200, use_cache=use_cache)[0]
-    story = "".join(pieces[token_id] for token_id in made).removeprefix(" ")
+    story = "".join(line_end(pieces[token_id]) for token_id in made).removeprefix(" ")
     expected = facts["stories260K_greedy_200"]
     assert len(expected) > 400
     assert story.startswith(expected)

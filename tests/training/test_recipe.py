@@ -173,7 +173,7 @@ IMPOSSIBLE = [
     ("network.dropout", 1.0, "less than 1"),
     ("network.rotary_base", 0, "greater than 0"),
     ("network.kind", "mamba", "gpt or llama"),
-    ("tokenizer.kind", "letters", "'characters', 'words' or 'byte_pair'"),
+    ("tokenizer.kind", "letters", "'characters', 'words', 'byte_pair' or 'kept'"),
     ("optimizer.matrix_rate", -1, "greater than 0"),
     ("optimizer.matrix_rate", float("nan"), "finite number"),
     ("optimizer.clip", float("inf"), "finite number"),

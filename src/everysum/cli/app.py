@@ -59,7 +59,7 @@ Examples:
   everysum train --resume --out runs/book     after Ctrl-C, bit for bit
   everysum train --recipe runs/book/recipe.json --seed 2
   everysum train --pairs train.de train.en --valid val.de val.en
-  everysum train --recipe tiny-translator   German and English that come along
+  everysum train --recipe tiny-translator     German and English of our own
   zcat logs.gz | everysum train - --json | jq .loss
 """,
     generate: """
