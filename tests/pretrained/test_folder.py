@@ -178,7 +178,7 @@ def test_keys_that_say_nothing_about_the_sums_are_let_pass_and_none_selects_code
         assert type(load_network(folder)[0]).__name__ == "Llama"
 
 
-@pytest.mark.parametrize("model_type", [None, "t5", 7, ["llama"], {}])
+@pytest.mark.parametrize("model_type", [None, "t5", "mamba", 7, ["llama"], {}])
 def test_another_kind_of_model_is_refused(saved: SaveSmall, model_type: Any) -> None:
     folder = saved("llama")
     change(folder, model_type=model_type)

@@ -233,6 +233,14 @@ def test_a_marian_folder_saved_again_is_the_same(marian: Path, tmp_path: Path) -
         assert (tmp_path / name).read_bytes() == (marian / name).read_bytes()
 
 
+def test_a_marian_token_that_ends_translations_is_no_padding(marian: Path, tmp_path: Path) -> None:
+    """Padding is never written by a translator; a translation that could not end would go on to the longest length."""
+    shutil.copytree(marian, tmp_path / "folder")
+    config = {"source_lang": "en", "target_lang": "de", "tokenizer_class": "MarianTokenizer", "pad_token": "</s>"}
+    write(tmp_path / "folder", "tokenizer_config.json", config)
+    assert load_tokenizer(tmp_path / "folder").padding is None
+
+
 @pytest.mark.parametrize("vocabulary", [{}, {"</s>": "0"}, {"a": 0}, {"</s>": 0, "<unk>": -1}, []])
 def test_a_broken_marian_vocabulary_is_refused(vocabulary: object, marian: Path, tmp_path: Path) -> None:
     shutil.copytree(marian, tmp_path / "broken")
