@@ -33,7 +33,7 @@ def test_the_screen_says_what_is_trained_how_it_goes_and_what_is_next(everysum, 
     assert untrained is not None
     assert untrained[2] == f"{math.log(int(untrained[1])):.2f}"
     assert re.search(
-        r"^step +2  held-out loss \d\.\d{3}  perplexity [\d.]+  \d\.\d{3} bits per byte  \d:\d\d$", shown, re.M
+        r"^step +2  held-out loss \d\.\d{3}  perplexity [\d.]+  \d\.\d{3} bits per byte  \d+:\d\d$", shown, re.M
     )
     assert "\n  │ " in shown
     assert re.search(r"^ *5\.\d\d ┤ [\u2801-\u28ff]", shown, re.M)
