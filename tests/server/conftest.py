@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,11 @@ from everysum.server.listening import listen, running
 from everysum.server.work import Progress, Worker
 
 TOKEN = "a-token-of-the-tests"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _away_from_runs(elsewhere: Path) -> None:
+    """The server offers what lies in ./runs: tests begin without any."""
 
 
 @dataclass(frozen=True)

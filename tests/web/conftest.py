@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Watched, context_of, find, started
+from browsing import Watched, context_of, started
 from small_translators import saved_translator
 from tiny import train_tiny, write_text
 
@@ -20,15 +20,11 @@ from everysum.web.app import page_application
 
 TOKEN = "a-token-of-the-tests"
 RHYME = "humpty dumpty sat on a wall.\nhumpty dumpty had a great fall.\n"
-NOT_RUN: list[str] = []
-"""Tests that had no browser."""
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if NOT_RUN:
-        terminalreporter.section("THE BROWSER TESTS DID NOT RUN", sep="!", red=True, bold=True)
-        terminalreporter.line(f"{len(NOT_RUN)} tests of the page had no browser: install Debian's package chromium,")
-        terminalreporter.line("or name a Chromium in EVERYSUM_BROWSER.")
+@pytest.fixture(scope="module", autouse=True)
+def _away_from_runs(elsewhere: Path) -> None:
+    """The page offers what lies in ./runs: tests begin without any."""
 
 
 @contextmanager
@@ -88,14 +84,6 @@ def token() -> str:
 def browser() -> Iterator[Any]:
     with started() as running_browser:
         yield running_browser
-
-
-@pytest.fixture
-def chromium(request: pytest.FixtureRequest) -> None:
-    """The test is skipped, and counted, where there is no browser."""
-    if find() is None:
-        NOT_RUN.append(request.node.nodeid)
-        pytest.skip("no Chromium here")
 
 
 @contextmanager
