@@ -108,7 +108,7 @@ def test_ctrl_c_stops_the_answer_and_the_chat_goes_on(spawn, tmp_path) -> None:
     read_until(terminal, b"> ")
     os.write(terminal, b"yes\n")
     read_until(terminal, b"yes\r\n")
-    time.sleep(1.5)
+    assert os.read(terminal, 1)  # the answer has begun
     process.send_signal(signal.SIGINT)
     read_until(terminal, b"(stopped)")
     read_until(terminal, b"> ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -86,17 +86,11 @@ def exchange(
     """One message and its answer. On a terminal a message that cannot be is refused, and the chat goes on."""
     from everysum.generation.chat import as_values
 
+    pieces: Generator[str, None, None] | None = None
     try:
-        talk.say(line)
-    except InputError as refusal:
-        if not sys.stdin.isatty():
-            raise
-        say(str(refusal))
-        return
-    if talk.left_out:
-        say(talk.told_left_out())
-    pieces = talk.answer(tokens=tokens, sampling=sampling, seed=seed, stop=stop)
-    try:
+        if not accepted(talk, line):
+            return
+        pieces = talk.answer(tokens=tokens, sampling=sampling, seed=seed, stop=stop)
         for piece in pieces:
             if not as_json:
                 write(piece, end="")
@@ -104,14 +98,30 @@ def exchange(
         if isinstance(interrupt, Stopped) and interrupt.signal_number != signal.SIGINT:
             raise
         asked.clear()
-        pieces.close()
         say("(stopped)")
+        if pieces is None:  # before a word was said: as if the message had not been written
+            return
+        pieces.close()
     if as_json:
         write_json(as_values(talk))
         return
     write("")
     if talk.ending == "tokens" and talk.tokens < tokens:
         say("(the context is full: the answer ends here)")
+
+
+def accepted(talk: Chat, line: str) -> bool:
+    """Put the message in; one that cannot be is refused, which ends the chat only where nobody can write another."""
+    try:
+        talk.say(line)
+    except InputError as refusal:
+        if not sys.stdin.isatty():
+            raise
+        say(str(refusal))
+        return False
+    if talk.left_out:
+        say(talk.told_left_out())
+    return True
 
 
 def lines() -> Iterator[str]:
