@@ -51,6 +51,7 @@ def under_limit(folder: Path, room: int) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_under_a_limit_it_is_refused_or_loaded_and_never_dies(folder: Path) -> None:
     size = (folder / "model.safetensors").stat().st_size
     for room in (2**22, size // 2, size):

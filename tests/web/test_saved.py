@@ -103,7 +103,14 @@ EVERYWHERE = """async ({ most }) => {
 }"""
 
 
-@pytest.mark.parametrize(("which", "target"), [("humpty", None), ("gpt", None), ("translator", "where do")])
+@pytest.mark.parametrize(
+    ("which", "target"),
+    [
+        ("humpty", None),
+        pytest.param("gpt", None, marks=pytest.mark.slow),
+        pytest.param("translator", "where do", marks=pytest.mark.slow),
+    ],
+)
 def test_the_page_s_own_evaluator_gives_every_recorded_number_again(
     which, target, from_disk, tmp_path, request
 ) -> None:
