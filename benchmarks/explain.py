@@ -25,7 +25,7 @@ import transformers
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from foreign_networks import FOREIGN
-from recorded_models import MODELS, PROMPT, model_of
+from recorded_models import MODELS, PROMPT, TRANSFORMERS, WITHOUT_TEXT, bare_network_of, model_of, transformer_of
 
 from everysum.explain import Record, record
 
@@ -47,6 +47,11 @@ def small_instances() -> None:
     print("| network | numbers | unexplained | wrong | worst relative error |\n|---|---|---|---|---|", flush=True)
     for name in MODELS:
         show(f"our {name}", model_of(name).record(PROMPT))
+    for name in TRANSFORMERS:
+        show(f"our translator, {name}", transformer_of(name).record(PROMPT, target="Wer fällt"))
+    for name in WITHOUT_TEXT:
+        network, inputs = bare_network_of(name)
+        show(f"our {name}", record(network, inputs))
     for name, build in FOREIGN.items():
         case = build()
         show(name, record(case.network, *case.arguments, **case.named))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import torch
 from small_networks import randomized
+from torch import Tensor
 
+from everysum.layers.activation import ACTIVATIONS
+from everysum.layers.embedding import Embedding
+from everysum.layers.layer import Layer
 from everysum.model import Model
+from everysum.models.classifier import Classifier
 from everysum.models.gpt import GPT
 from everysum.models.llama import Llama
 from everysum.models.network import Network
 from everysum.models.transformer import Transformer
+from everysum.models.window import Window
 from everysum.tokenizers.characters import CharacterTokenizer
 
 TOKENIZER = CharacterTokenizer(["ä"])
@@ -25,6 +32,20 @@ MODELS = (
     "llama, dropout",
 )
 TRANSFORMERS = ("post-norm", "pre-norm, written out", "two embeddings and a bias", "dropout")
+
+WITHOUT_TEXT = ("classifier", "classifier, ReLU and biases", "window on an embedding")
+
+
+def bare_network_of(name: str) -> tuple[Layer, Tensor]:
+    """A network of the article's first chapters, and what goes in."""
+    if name.startswith("window"):
+        tokens = torch.arange(24).view(2, 12) % 7
+        network: Layer = Window(Embedding(7, 10), 10, window=12, hidden_width=9, vocabulary_size=7)
+        return randomized(network).float(), tokens
+    bent = "ReLU" in name
+    network = Classifier([4, 3, 2], activation=ACTIVATIONS["relu"] if bent else None, bias=bent)
+    leaf_and_flower = torch.tensor([[32, 107, 56, 11.2], [241, 200, 4, 59.5]])
+    return randomized(network).float(), leaf_and_flower
 
 
 def network_of(name: str) -> Network:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from foreign_networks import ARCHITECTURES, FOREIGN
-from recorded_models import MODELS, PROMPT, TRANSFORMERS, model_of, transformer_of
+from recorded_models import MODELS, PROMPT, TRANSFORMERS, WITHOUT_TEXT, bare_network_of, model_of, transformer_of
 from torch import nn
 
 from everysum.explain import record
@@ -53,6 +53,16 @@ def test_of_our_translators(name: str) -> None:
     assert (verdict.unexplained, verdict.wrong) == (0, 0), str(verdict)
     assert verdict.worst < 1e-5
     assert (verdict.drawn > 0) == ("dropout" in name)
+
+
+@pytest.mark.parametrize("name", WITHOUT_TEXT)
+def test_of_the_networks_of_the_first_chapters(name: str) -> None:
+    network, inputs = bare_network_of(name)
+    pass_ = record(network, inputs)
+    verdict = pass_.verify()
+    assert verdict.numbers >= 10
+    assert (verdict.unexplained, verdict.wrong) == (0, 0), str(verdict)
+    assert verdict.worst < 1e-5
 
 
 @pytest.mark.parametrize("name", ["gpt", "llama"])
