@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
 BENCHMARKS := start_up training_speed time_to_quality explain explain_architectures
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench screenshots format clean
+.PHONY: help demo test test-page test-all check bench screenshots format clean
 
 help:  ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
@@ -21,7 +21,10 @@ demo: $(VENV)/.run  ## train on the text that ships with everysum for a minute a
 	$(BIN)/everysum train --demo --minutes 1.5 --out runs/demo
 
 test: $(VENV)/.dev $(VENV)/.browser  ## the tests, under four minutes on two cores
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not page"
+
+test-page: $(VENV)/.dev $(VENV)/.browser  ## every test of the page in a browser
+	$(PYTEST) tests/web -m "not slow"
 
 test-all: $(VENV)/.dev $(VENV)/.browser  ## the slow proofs too
 	$(PYTEST)

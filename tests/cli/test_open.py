@@ -88,6 +88,7 @@ def test_a_model_that_is_not_there_is_refused_before_anything_opens(everysum, tm
     assert outcome.err.startswith(f"there is no model folder {tmp_path / 'nothing'}")
 
 
+@pytest.mark.slow
 def test_explain_saves_a_pass_as_one_page(everysum, tiny_run, tmp_path) -> None:
     page = tmp_path / "page.html"
     outcome = everysum("explain", tiny_run, "Tom sat", "--save", page, "--json")

@@ -134,6 +134,7 @@ def test_streamed_pieces_joined_are_the_text(reciter, stop: list[str], tokens: i
     assert all(pieces)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [[], ["e"], ["ab", "ca", "q"]])
 def test_streamed_and_whole_texts_agree_for_a_network_with_a_mind_of_its_own(network, stop: list[str]) -> None:
     letters = Pieces([bytes([97 + number]) for number in range(20)] + [b"\xc3", b"\xa9"])

@@ -67,6 +67,7 @@ def test_a_stopped_run_goes_on_to_the_same_end(
     assert results_of(out) == results_of(finished)
 
 
+@pytest.mark.slow
 @needs_signals
 @pytest.mark.parametrize("over", KINDS.values(), ids=KINDS)
 def test_dropout_and_master_weights_go_on_bit_for_bit(text: Path, tmp_path: Path, over: Mapping[str, Any]) -> None:

@@ -22,6 +22,21 @@ TOKEN = "a-token-of-the-tests"
 RHYME = "humpty dumpty sat on a wall.\nhumpty dumpty had a great fall.\n"
 
 
+IN_ALL_RUNS = (
+    "test_each_chapter_shows_python_s_numbers_before_and_after_its_control_is_worked",
+    "test_predictions_are_the_models",
+    "test_it_opens_from_disk_and_explains_a_logit_as_python_does",
+    "test_the_first_paint_comes_within_a_second",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A browser takes seconds for a test: all but a few are for `make test-page`."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.name.partition("[")[0] not in IN_ALL_RUNS:
+            item.add_marker(pytest.mark.page)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _away_from_runs(elsewhere: Path) -> None:
     """The page offers what lies in ./runs: tests begin without any."""

@@ -115,13 +115,13 @@ def test_no_chapter_is_forgotten() -> None:
     assert list(WORKS) == [chapter.name for chapter in CHAPTERS]
 
 
-ALWAYS = ("network", "training", "characters", "attention", "softmax", "transformer")
-"""A browser takes seconds for a chapter: these are opened in `make test`, all in `make test-all`."""
+ALWAYS = ("network", "attention", "transformer")
+"""A browser takes seconds for a chapter: these are opened in `make test`, all in `make test-page`."""
 
 
 @pytest.mark.parametrize("watched", [{"viewport": {"width": 360, "height": 740}}], indirect=True)
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in ALWAYS else [pytest.mark.slow]) for name in WORKS]
+    "name", [pytest.param(name, marks=[] if name in ALWAYS else [pytest.mark.page]) for name in WORKS]
 )
 def test_each_chapter_shows_python_s_numbers_before_and_after_its_control_is_worked(name, watched) -> None:
     page = opened(watched, name)
