@@ -37,7 +37,7 @@ check: $(VENV)/.dev  ## format, lint, types (the page's too), import floors, and
 	$(BIN)/python tools/check_page.py
 	$(BIN)/python tools/check_wheel.py
 
-bench: $(VENV)/.dev  ## the benchmarks, each beside its peer (half an hour; those of translating need a trained model and are run by hand)
+bench: $(VENV)/.dev  ## the benchmarks, each beside its peer (those of translating take hours and are run by hand)
 	@for name in $(BENCHMARKS); do echo "== benchmarks/$$name.py"; $(BIN)/python "benchmarks/$$name.py" || exit 1; done
 
 screenshots: $(VENV)/.dev $(VENV)/.browser  ## every chapter in both themes and two widths, into results/screenshots

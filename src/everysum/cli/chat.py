@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from everysum.cli.options import Device, Json, ModelFolder
+from everysum.cli.options import Device, Json, ModelFolder, Temperature, TopK, TopP
 from everysum.cli.stopping import Stopped, asked, leave_if_asked
 from everysum.cli.terminal import say, write, write_json
 from everysum.errors import InputError
@@ -28,16 +28,9 @@ def chat(
         str | None, typer.Option("--system", metavar="TEXT", help="What the model is told before everything else.")
     ] = None,
     tokens: Annotated[int, typer.Option("--tokens", metavar="N", help="At most so many in each answer.")] = 500,
-    temperature: Annotated[
-        float, typer.Option(metavar="T", help="Below 1 the likely becomes likelier; 0 always takes the likeliest.")
-    ] = 0.8,
-    top_k: Annotated[
-        int | None, typer.Option("--top-k", metavar="K", help="Choose among the K likeliest tokens only.")
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option("--top-p", metavar="P", help="Choose among the likeliest that are as likely as P together."),
-    ] = None,
+    temperature: Temperature = 0.8,
+    top_k: TopK = None,
+    top_p: TopP = None,
     seed: Annotated[
         int | None,
         typer.Option("--seed", metavar="N", help="The same seed gives the same answers; without one it is drawn."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from everysum.cli.options import Device, Json, ModelFolder
+from everysum.cli.options import Device, Json, ModelFolder, Temperature, TopK, TopP
 from everysum.cli.stopping import leave_if_asked
 from everysum.cli.terminal import read_input, say, write, write_json
 from everysum.errors import InputError, UsageError
@@ -39,17 +39,9 @@ def generate(
         int | None,
         typer.Option("--tokens", metavar="N", help=f"At most so many  [default: {TOKENS}, --chances: 10]"),
     ] = None,
-    temperature: Annotated[
-        float,
-        typer.Option(metavar="T", help="Below 1 the likely becomes likelier; 0 always takes the likeliest."),
-    ] = 0.8,
-    top_k: Annotated[
-        int | None, typer.Option("--top-k", metavar="K", help="Choose among the K likeliest tokens only.")
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option("--top-p", metavar="P", help="Choose among the likeliest that are as likely as P together."),
-    ] = None,
+    temperature: Temperature = 0.8,
+    top_k: TopK = None,
+    top_p: TopP = None,
     seed: Annotated[
         int | None,
         typer.Option(

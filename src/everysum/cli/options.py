@@ -21,3 +21,11 @@ Errors = Annotated[
     Literal["strict", "replace"],
     typer.Option("--errors", metavar="strict|replace", help="Refuse bytes that are not UTF-8, or read them as U+FFFD."),
 ]
+TopK = Annotated[int | None, typer.Option("--top-k", metavar="K", help="Choose among the K likeliest tokens only.")]
+TopP = Annotated[
+    float | None,
+    typer.Option("--top-p", metavar="P", help="Choose among the likeliest that are as likely as P together."),
+]
+Temperature = Annotated[
+    float, typer.Option(metavar="T", help="Below 1 the likely becomes likelier; 0 always takes the likeliest.")
+]
