@@ -112,7 +112,8 @@ def test_a_run_that_will_end_early_says_so_once(everysum, tiny, home, monkeypatc
     monkeypatch.setattr("everysum.cli.train_screen.SURE_AFTER", 0.0)
     monkeypatch.setattr("everysum.training.plan.fitting_steps", lambda *_: 20)
     shown = everysum("train", "book.txt", "--minutes", "15", "--out", "run", *tiny).err
-    assert len(re.findall(r"^note: this will take about \d+:\d\d instead of 15:00: the machine was\s+busier", shown, re.M)) == 1
+    early = r"^note: this will take about \d+:\d\d instead of 15:00: the machine was\s+busier"
+    assert len(re.findall(early, shown, re.M)) == 1
 
 
 def test_a_finished_run_that_is_resumed_stays_as_it_is(everysum, few_steps, home) -> None:
