@@ -74,9 +74,9 @@ def their_model(kind: str, seed: int = 1, **changes: Any) -> Any:
     name, settings = KINDS[kind]
     model_class = getattr(transformers, {"GPT2": "GPT2LMHeadModel"}.get(name, f"{name}ForCausalLM"))
     settings = {"vocab_size": VOCABULARY, "bos_token_id": None, "eos_token_id": None, **settings, **changes}
+    torch.manual_seed(seed)  # transformers draws its first weights from it
     model = model_class(getattr(transformers, f"{name}Config")(**settings)).double().eval()
-    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64), alpha=0.2)
+            parameter.add_(torch.randn(parameter.shape, dtype=torch.float64), alpha=0.2)
     return model
