@@ -349,3 +349,10 @@ def _is_held(path: Path) -> bool:
     with suppress(OSError), _held(path) as free:
         return not free
     return False
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept: $EVERYSUM_CACHE, or everysum's folder in the user's cache."""
+    if said := os.environ.get("EVERYSUM_CACHE"):
+        return Path(said)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "everysum"

@@ -1,9 +1,14 @@
-"""How much memory is left, so that what cannot fit is refused before it is begun, with the figures."""
+"""Memory: how much is left, so that what cannot fit is refused before it is begun; and room that is read fast."""
 
 from __future__ import annotations
 
+import ctypes
+import math
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from everysum.errors import MachineError
 from everysum.files import readable_size
@@ -112,3 +117,41 @@ def lines_of(file: Path) -> list[str]:
         return [line for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if line.split()]
     except OSError:
         return []
+
+
+class HugePages:
+    """Room for tensors that are read again and again, in pages of 2 MiB where the system gives them.
+
+    In pages of 4 KiB the processor looks up an address thousands of times in each reading; without them weights are
+    read half as fast again.
+    """
+
+    PAGE, CHUNK = 2 << 20, 32 << 20
+
+    def __init__(self) -> None:
+        self.chunk: Any = None
+        self.used = 0
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """A tensor of this shape whose numbers are not set; it lives as long as it is used."""
+        import torch
+
+        size = math.prod(shape) * dtype.itemsize
+        if self.chunk is None or self.used + size > len(self.chunk):
+            self.chunk, self.used = self.advised(max(size, self.CHUNK)), 0
+        numbers = self.chunk[self.used : self.used + size]
+        self.used += -(-size // 64) * 64
+        return numbers.view(dtype).reshape(shape) if size else torch.empty(shape, dtype=dtype)
+
+    def advised(self, size: int) -> Any:
+        """Bytes that begin with a page; the system is asked for large ones before the first is touched."""
+        import torch
+
+        whole = -(-size // self.PAGE) * self.PAGE
+        room = torch.empty(whole + self.PAGE, dtype=torch.uint8)
+        first = -room.data_ptr() % self.PAGE
+        with suppress(OSError, AttributeError):
+            huge = 14  # MADV_HUGEPAGE of Linux; elsewhere there is no such advice
+            if sys.platform == "linux":
+                ctypes.CDLL(None).madvise(ctypes.c_void_p(room.data_ptr() + first), ctypes.c_size_t(whole), huge)
+        return room[first : first + whole]

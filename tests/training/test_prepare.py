@@ -10,7 +10,7 @@ from tiny import Listener, quietly, tiny, write_text
 
 from everysum.errors import EverysumError, InputError, MachineError, UsageError
 from everysum.training.base import recipe_of_run
-from everysum.training.material import cache_folder
+from everysum.files import cache_folder
 from everysum.training.prepare import Request, prepare
 from everysum.training.recipe import merged, overrides_from
 

@@ -33,7 +33,7 @@ def doctor(device: Device = "auto", json: Json = False) -> None:
 def examine(wanted_device: str) -> dict[str, Any]:
     """Everything there is to know, as values for JSON."""
     from everysum import machine
-    from everysum.training.material import cache_folder
+    from everysum.files import cache_folder
 
     device = machine.choose_device(wanted_device)
     return {

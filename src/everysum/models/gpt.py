@@ -103,10 +103,16 @@ class GPT(Network):
         self, token_ids: Int[Tensor, "batch position"], visible: Visible = None, cache: Cache | None = None
     ) -> Float[Tensor, "batch position width"]:
         positions, visible = locate(token_ids, visible, cache)
-        hidden = self.token_embedding(token_ids) + self.position_embedding(positions)
-        hidden = self.dropout(hidden.to(self.dtype))
+        hidden = self.embed(token_ids, positions)
         for layer, block in enumerate(self.blocks):
             hidden = block(hidden, visible, None if cache is None else (cache, layer, positions))
         if cache is not None:
             cache.advance(token_ids.shape[1])
         return hidden if self.normalization is None else self.normalization(hidden)
+
+    def embed(
+        self, token_ids: Int[Tensor, "batch position"], positions: Int[Tensor, "#batch position"]
+    ) -> Float[Tensor, "batch position width"]:
+        """Tokens as numbers, with those that say where each stands."""
+        hidden = self.token_embedding(token_ids) + self.position_embedding(positions)
+        return self.dropout(hidden.to(self.dtype))

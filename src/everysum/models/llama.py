@@ -129,13 +129,17 @@ class Llama(Network):
         if self.sliding_window is not None:
             keys = token_ids.shape[1] if cache is None else cache.extent
             visible = near(visible, positions, keys, self.sliding_window)
-        hidden = self.dropout(self.token_embedding(token_ids).to(self.dtype))
+        hidden = self.embed(token_ids)
         rotation = self.rotary_positions.angles(positions, hidden.dtype)
         for layer, block in enumerate(self.blocks):
             hidden = block(hidden, visible, rotation, None if cache is None else (cache, layer, positions))
         if cache is not None:
             cache.advance(token_ids.shape[1])
         return self.normalization(hidden)
+
+    def embed(self, token_ids: Int[Tensor, "batch position"]) -> Float[Tensor, "batch position width"]:
+        """Tokens as numbers; where they stand, attention is told by turning queries and keys."""
+        return self.dropout(self.token_embedding(token_ids).to(self.dtype))
 
 
 def refuse_uneven_groups(heads: int, key_value_heads: int) -> None:

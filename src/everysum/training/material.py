@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from everysum.data.sentence_pairs import PairSurvey, Sides, find_sides, split_pa
 from everysum.data.text import TextSurvey, find_texts, survey
 from everysum.data.token_files import TokenFiles, prepare_tokens
 from everysum.errors import UsageError
+from everysum.files import cache_folder
 from everysum.tokenizers import train_tokenizer
 from everysum.tokenizers.tokenizer import Tokenizer
 from everysum.training.pair_task import PairTask
@@ -108,10 +108,3 @@ def token_files(recipe: Recipe, tokenizer: Tokenizer) -> TokenFiles | PairFiles:
 def task_of(tokens: TokenFiles | PairFiles, tokenizer: Tokenizer) -> Task:
     """What is to be learned from these files."""
     return TextTask(tokens, tokenizer) if isinstance(tokens, TokenFiles) else PairTask(tokens, tokenizer)
-
-
-def cache_folder() -> Path:
-    """Where what can be made again is kept: $EVERYSUM_CACHE, or everysum's folder in the user's cache."""
-    if said := os.environ.get("EVERYSUM_CACHE"):
-        return Path(said)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "everysum"

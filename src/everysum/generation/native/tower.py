@@ -1,0 +1,168 @@
+"""A packed network's blocks as the native step takes them, and that step on PyTorch's tensors."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from everysum.generation.native import library as native
+from everysum.generation.packed import PackedMatrix
+from everysum.layers.activation import ACTIVATIONS
+from everysum.layers.attention import KeysAndValues, Visible
+from everysum.layers.cache import BeamCache, Cache
+from everysum.layers.normalization import LayerNorm, RMSNorm
+from everysum.layers.positions import RotaryPositions
+
+BENDS = ("relu", "gelu", "gelu_tanh", "silu")
+
+
+class NativeTower:
+    """The blocks of one tower, laid out for `everysum_step`."""
+
+    def __init__(
+        self,
+        library: native.Library,
+        blocks: Sequence[nn.Module],
+        matrices: Sequence[dict[str, PackedMatrix]],
+        last: nn.Module | None,
+        *,
+        half: bool,
+        rotary: RotaryPositions | None = None,
+        window: int | None = None,
+    ) -> None:
+        """`matrices` has each block's by name; `half` stores keys and values in bfloat16."""
+        self.library, self.matrices, self.rotary = library, matrices, rotary
+        self.parts = [blocks, last]
+        first: Any = blocks[0]
+        attention, feed_forward = first.attention, first.feed_forward
+        laid_out = (native.Block * len(blocks))(*map(block_of, blocks, matrices))
+        bends = {ACTIVATIONS[name]: number for number, name in enumerate(BENDS)}
+        head_size, joined = attention.head_size, matrices[0]["attention_output"].inputs
+        self.tower = native.Tower(
+            width=matrices[0]["attention_output"].outputs,
+            heads=joined // head_size,
+            key_value_heads=(matrices[0]["query_key_value"].outputs - joined) // 2 // head_size,
+            head_size=head_size,
+            inner_width=matrices[0]["down"].inputs,
+            blocks=len(blocks),
+            bend=bends[feed_forward.activation],
+            gated=hasattr(feed_forward, "gate"),
+            post_norm=getattr(getattr(first, "wiring", None), "__name__", "pre_norm") == "post_norm",
+            window=window or 0,
+            rotary=rotary is not None,
+            stored_half=half,
+            block=laid_out,
+            normalization=normalization_of(last),
+        )
+        self.turns: tuple[Tensor, Tensor] | None = None
+
+    def step(
+        self,
+        hidden: Float[Tensor, "batch count width"],
+        positions: Int[Tensor, "batch count"],
+        keys_and_values: Sequence[KeysAndValues],
+        *,
+        extent: int,
+        first_place: int = -1,
+        visible: Visible = None,
+        sources: Sequence[KeysAndValues] = (),
+        sources_visible: Visible = None,
+    ) -> Float[Tensor, "batch count width"]:
+        """The hidden states behind the tower; the new keys and values are written into those of the cache."""
+        batch, count, _ = hidden.shape
+        hidden, positions = hidden.contiguous(), positions.expand(batch, count).contiguous()
+        cosine, sine = self.turns_up_to(int(positions.max()) + 1 if self.rotary else 0)
+        step = native.Step(
+            batch=batch,
+            count=count,
+            hidden=hidden.data_ptr(),
+            positions=positions.data_ptr(),
+            cosine=native.address(cosine),
+            sine=native.address(sine),
+            keys=addresses([key for key, _ in keys_and_values]),
+            values=addresses([value for _, value in keys_and_values]),
+            capacity=keys_and_values[0][0].shape[2],
+            extent=extent,
+            first_place=first_place,
+            threads=torch.get_num_threads(),
+        )
+        if visible is not None:
+            step.mask, step.mask_text_stride, step.mask_row_stride = mask_of(visible)
+        if sources:
+            step.source_keys, step.source_values = (addresses([pair[side] for pair in sources]) for side in (0, 1))
+            step.sources = sources[0][0].shape[2]
+            if sources_visible is not None and sources_visible.shape[-1] > 1:
+                step.source_mask, step.source_mask_stride, _ = mask_of(sources_visible)
+        self.library.step(self.tower, step)
+        return hidden
+
+    def cached_step(
+        self,
+        hidden: Float[Tensor, "batch count width"],
+        positions: Int[Tensor, "batch count"],
+        cache: Cache,
+        **sources: Any,
+    ) -> Float[Tensor, "batch count width"]:
+        """The same with a cache, which has made room for these positions."""
+        self.match(cache)
+        places: dict[str, Any] = {}
+        if isinstance(cache, BeamCache):
+            places = {"first_place": cache.extent - hidden.shape[1], "visible": cache.seen[:, None]}
+        stored = list(zip(cache.keys, cache.values, strict=True))
+        return self.step(hidden, positions, stored, extent=cache.extent, **places, **sources)
+
+    def match(self, cache: Cache) -> None:
+        """A cache that PyTorch began in float32 goes on as this tower stores it."""
+        form = torch.bfloat16 if self.tower.stored_half else torch.float32
+        for tensors in (cache.keys, cache.values):
+            for layer, tensor in enumerate(tensors):
+                if tensor.dtype != form or not tensor.is_contiguous():
+                    tensors[layer] = tensor.to(form).contiguous()
+
+    def turns_up_to(self, count: int) -> tuple[Tensor | None, Tensor | None]:
+        """Cosine and sine of the angles at so many positions and more, kept for the next steps."""
+        if self.rotary is None:
+            return None, None
+        if self.turns is None or len(self.turns[0]) < count:
+            cosine, sine = self.rotary.angles(torch.arange(max(256, 2 * count))[None], torch.float32)
+            self.turns = cosine[0, 0].contiguous(), sine[0, 0].contiguous()
+        return self.turns
+
+
+def block_of(block: Any, matrices: dict[str, PackedMatrix]) -> native.Block:
+    """One block's normalizations and matrices."""
+    named = {name: native.described(matrix) for name, matrix in matrices.items()}
+    return native.Block(
+        attention_normalization=normalization_of(block.attention_normalization),
+        query_normalization=normalization_of(block.attention.query_normalization),
+        key_normalization=normalization_of(block.attention.key_normalization),
+        cross_normalization=normalization_of(getattr(block, "cross_attention_normalization", None)),
+        feed_forward_normalization=normalization_of(block.feed_forward_normalization),
+        **named,
+    )
+
+
+def normalization_of(norm: nn.Module | None) -> native.Normalization:
+    if norm is None:
+        return native.Normalization()
+    assert isinstance(norm, LayerNorm | RMSNorm)
+    layer = isinstance(norm, LayerNorm)
+    bias = norm.bias if isinstance(norm, LayerNorm) else None
+    return native.Normalization(1 if layer else 2, norm.epsilon, norm.weight.data_ptr(), native.address(bias))
+
+
+def addresses(tensors: Sequence[Tensor]) -> Any:
+    """Where each tensor's numbers begin, as an array; a structure that it is put into keeps it."""
+    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
+
+
+def mask_of(visible: Tensor) -> tuple[int, int, int]:
+    """Where a mask (batch, 1, count, key) begins, and the strides of its texts and rows in bytes."""
+    text, _, row, key = visible.stride()
+    assert key == 1 or visible.shape[-1] == 1
+    return visible.data_ptr(), text if visible.shape[0] > 1 else 0, row if visible.shape[2] > 1 else 0

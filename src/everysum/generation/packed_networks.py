@@ -1,0 +1,252 @@
+"""Networks with packed weights: of the same classes, so that all of generation takes them as it takes the others.
+
+Each computes as its class says, in PyTorch, until the native step is there; then whatever has a cache goes through it.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from everysum.errors import UsageError
+from everysum.generation.native.library import LOADING, Library, described
+from everysum.generation.native.tower import BENDS, NativeTower
+from everysum.generation.packed import Form, PackedLinear, PackedMatrix, packed_together
+from everysum.layers.activation import ACTIVATIONS
+from everysum.layers.attention import Attention, KeysAndValues, Visible
+from everysum.layers.cache import Cache
+from everysum.layers.embedding import Embedding
+from everysum.layers.feed_forward import FeedForward, GatedFeedForward
+from everysum.layers.linear import Linear
+from everysum.layers.positions import FixedPositions
+from everysum.memory import HugePages
+from everysum.models.gpt import GPT
+from everysum.models.llama import Llama
+from everysum.models.network import Network
+from everysum.models.transformer import Memory, Transformer, everything
+
+Matrices = list[dict[str, PackedMatrix]]
+"""Of each block, under the names of the native step's fields."""
+
+
+class Packed(Network):
+    """What all packed networks have: a form, matrices, and the native step as soon as it has been built."""
+
+    form: Form
+    matrices: Matrices
+    head_linear: PackedLinear
+    towers: dict[str, NativeTower]
+    lock: threading.Lock
+
+    def native(self) -> Library | None:
+        """The library, if it is there; what only PyTorch needs is then let go."""
+        library = LOADING.get()
+        if library is not None and not self.towers:
+            with self.lock:
+                if not self.towers:
+                    self.towers = self.laid_out(library)
+                    for module in self.modules():
+                        if isinstance(module, PackedLinear):
+                            module.forget()
+        return library
+
+    def laid_out(self, library: Library) -> dict[str, NativeTower]:
+        """The towers as the native step takes them."""
+        half = self.form != "float32"
+        rotary, window = getattr(self, "rotary_positions", None), getattr(self, "sliding_window", None)
+        last = cast("nn.Module | None", self.normalization)
+        return {"blocks": NativeTower(library, list(self.blocks), self.matrices, last, half=half, rotary=rotary, window=window)}
+
+    def head(self, hidden: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocabulary"]:
+        library = self.native()
+        if library is None:
+            return self.head_linear(hidden.float())
+        return library.multiply(described(self.head_linear.matrix), hidden.float())
+
+    @property
+    def bytes_a_token(self) -> int:
+        """What is read of the weights for one token more: every matrix of the tower that writes, and the head."""
+        blocks = sum(matrix.bytes for block in self.matrices for matrix in block.values())
+        return blocks + self.head_linear.matrix.bytes
+
+    def continued(self, hidden: Tensor, positions: Tensor, cache: Cache) -> Tensor:
+        """The native step behind what a cache holds, which has made room for it."""
+        hidden = self.towers["blocks"].cached_step(hidden, positions, cache)
+        cache.advance(positions.shape[1])
+        return hidden
+
+
+class PackedGPT(Packed, GPT):
+    """A GPT with packed weights."""
+
+    def forward(
+        self, token_ids: Int[Tensor, "batch position"], visible: Visible = None, cache: Cache | None = None
+    ) -> Float[Tensor, "batch position width"]:
+        if cache is None or self.native() is None:
+            return GPT.forward(self, token_ids, visible, cache)
+        cache.begin(token_ids.shape[1])
+        positions = cache.positions(token_ids.shape[1])
+        return self.continued(self.embed(token_ids, positions), positions, cache)
+
+
+class PackedLlama(Packed, Llama):
+    """A Llama, or a relative of it, with packed weights."""
+
+    def forward(
+        self, token_ids: Int[Tensor, "batch position"], visible: Visible = None, cache: Cache | None = None
+    ) -> Float[Tensor, "batch position width"]:
+        if cache is None or self.native() is None:
+            return Llama.forward(self, token_ids, visible, cache)
+        cache.begin(token_ids.shape[1])
+        return self.continued(self.embed(token_ids), cache.positions(token_ids.shape[1]), cache)
+
+
+class PackedTransformer(Packed, Transformer):
+    """An encoder-decoder with packed weights; both towers go through the native step."""
+
+    encoder_matrices: Matrices
+    memory_linears: list[PackedLinear]
+    """Each layer's keys and values of a source, as one matrix."""
+
+    def laid_out(self, library: Library) -> dict[str, NativeTower]:
+        half, last = self.form != "float32", self.encoder_normalization
+        encoder = NativeTower(library, list(self.encoder_blocks), self.encoder_matrices, last, half=half)
+        return {**Packed.laid_out(self, library), "encoder": encoder}
+
+    def encode(
+        self, source_ids: Int[Tensor, "batch source"], source_visible: Visible = None
+    ) -> Float[Tensor, "batch source width"]:
+        if self.native() is None:
+            return Transformer.encode(self, source_ids, source_visible)
+        batch, length = source_ids.shape
+        positions = torch.arange(length)[None]
+        table = self.token_embedding if self.source_embedding is None else self.source_embedding
+        tower = self.towers["encoder"]
+        shape = (batch, tower.tower.key_value_heads, length, tower.tower.head_size)
+        form = torch.bfloat16 if tower.tower.stored_half else torch.float32
+        stored = [(torch.empty(shape, dtype=form), torch.empty(shape, dtype=form))] * len(self.encoder_blocks)
+        visible = everything(source_visible, source_ids).expand(-1, -1, -1, length).contiguous()
+        return tower.step(self.embed(table, source_ids, positions), positions, stored, extent=length, visible=visible)
+
+    def remember(self, encoded: Float[Tensor, "batch source width"], source_visible: Visible = None) -> Memory:
+        library = self.native()
+        if library is None:
+            return Transformer.remember(self, encoded, source_visible)
+        half = self.form != "float32"
+        layers = []
+        for linear in self.memory_linears:
+            joined = library.multiply(described(linear.matrix), encoded)
+            if half:
+                joined = joined.bfloat16()
+            heads = joined.unflatten(-1, (2, -1, self.cache_shape[2])).permute(2, 0, 3, 1, 4).contiguous()
+            layers.append((heads[0], heads[1]))
+        return Memory(tuple(layers), everything(source_visible, encoded))
+
+    def decode(
+        self, target_ids: Int[Tensor, "batch position"], memory: Memory, cache: Cache | None = None
+    ) -> Float[Tensor, "batch position width"]:
+        if cache is None or self.native() is None:
+            precise = tuple((key.to(self.dtype), value.to(self.dtype)) for key, value in memory.layers)
+            return Transformer.decode(self, target_ids, Memory(precise, memory.visible), cache)
+        cache.begin(target_ids.shape[1])
+        positions = cache.positions(target_ids.shape[1])
+        hidden = self.embed(self.token_embedding, target_ids, positions)
+        tower = self.towers["blocks"]
+        sources = [matched(pair, tower) for pair in memory.layers]
+        hidden = tower.cached_step(hidden, positions, cache, sources=sources, sources_visible=memory.visible)
+        cache.advance(target_ids.shape[1])
+        return hidden
+
+
+def matched(pair: KeysAndValues, tower: NativeTower) -> KeysAndValues:
+    """A layer's memory in the form in which the tower stores keys and values."""
+    form = torch.bfloat16 if tower.tower.stored_half else torch.float32
+    return pair[0].to(form).contiguous(), pair[1].to(form).contiguous()
+
+
+CLASSES: dict[type[Network], type[Packed]] = {GPT: PackedGPT, Llama: PackedLlama, Transformer: PackedTransformer}
+
+
+def can_pack(network: Network) -> bool:
+    """Whether a network can be packed: a GPT, a Llama or a translator of standard parts, on a CPU."""
+    if type(network) not in CLASSES or network.head_weight.device.type != "cpu":
+        return False
+    bends = [ACTIVATIONS[name] for name in BENDS]
+    return all(
+        type(module) in (FeedForward, GatedFeedForward) and module.activation in bends
+        for module in network.modules()
+        if isinstance(module, FeedForward | GatedFeedForward)
+    )
+
+
+def pack(network: Network, form: Form) -> Network:
+    """A network of the same class that computes with packed weights; the given one stays as it is.
+
+    Raises UsageError for a network of other parts, on another device, or in float64.
+    """
+    if not can_pack(network) or network.dtype == torch.float64:
+        raise UsageError(
+            f"the weights of this {type(network).__name__} cannot be packed",
+            wanted="a GPT, a Llama, one of its relatives or a translator, on the CPU, in at most 32 bits",
+            came=f"{type(network).__name__} in {str(network.dtype).removeprefix('torch.')} on {network.head_weight.device}",
+            advice="leave --weights out",
+        )
+    packed = cast(Any, copied(network))
+    packed.__class__ = CLASSES[type(network)]
+    room = HugePages()
+    packed.form, packed.towers, packed.lock = form, {}, threading.Lock()
+    packed.matrices = [pack_block(block, form, room) for block in packed.blocks]
+    if isinstance(packed, PackedTransformer):
+        packed.encoder_matrices = [pack_block(block, form, room) for block in packed.encoder_blocks]
+        packed.memory_linears = [pack_memory(cast(Any, block).cross_attention, form, room) for block in packed.blocks]
+    bias = getattr(network, "head_bias", None)  # Marian's
+    _, (packed.head_linear,) = packed_together([(network.head_weight, bias)], form, room)
+    return cast(Network, packed.eval())
+
+
+def copied(module: nn.Module) -> nn.Module:
+    """A copy with the same numbers: vectors in float32, matrices and tables not copied."""
+    clone = copy.copy(module)
+    modules = {name: None if child is None else copied(child) for name, child in module._modules.items()}
+    keep = isinstance(module, Embedding | Linear)
+    parameters = {
+        name: None if parameter is None else parameter if keep else nn.Parameter(parameter.detach().float(), False)
+        for name, parameter in module._parameters.items()
+    }
+    clone.__dict__.update(_modules=modules, _parameters=parameters, _buffers=dict(module._buffers))
+    if isinstance(clone, FixedPositions):
+        clone.rows = clone.exact_rows.float()
+    return clone
+
+
+def pack_block(block: Any, form: Form, room: HugePages) -> dict[str, PackedMatrix]:
+    """Pack a block's linear layers, in place."""
+    attention, feed_forward = block.attention, block.feed_forward
+    matrices = {
+        "query_key_value": put(attention, ("query", "key", "value"), form, room),
+        "attention_output": put(attention, ("output",), form, room),
+    }
+    if (cross := getattr(block, "cross_attention", None)) is not None:
+        matrices |= {"cross_query": put(cross, ("query",), form, room), "cross_output": put(cross, ("output",), form, room)}
+    gated = ("gate", "up") if hasattr(feed_forward, "gate") else ("up",)
+    return matrices | {"up": put(feed_forward, gated, form, room), "down": put(feed_forward, ("down",), form, room)}
+
+
+def pack_memory(attention: Attention, form: Form, room: HugePages) -> PackedLinear:
+    """Pack what makes the keys and values of a source, in place."""
+    return PackedLinear(put(attention, ("key", "value"), form, room))
+
+
+def put(module: nn.Module, names: Sequence[str], form: Form, room: HugePages) -> PackedMatrix:
+    """Linear layers of a module as one matrix; in the module, each becomes a view of it."""
+    linears = [cast(Linear, getattr(module, name)) for name in names]
+    matrix, views = packed_together([(linear.weight, linear.bias) for linear in linears], form, room)
+    for name, view in zip(names, views, strict=True):
+        module._modules[name] = view
+    return matrix
