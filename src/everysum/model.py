@@ -263,7 +263,7 @@ class Model:
     def logits(self, token_ids: Int[Tensor, "batch position"]) -> Float[Tensor, "batch position vocabulary"]:
         """For every position the logits of what comes next."""
         self.refuse_translator()
-        logits: Tensor = self.network.head(self.network(token_ids.to(self.network.head_weight.device)))
+        logits: Tensor = self.network.head(self.network(token_ids.to(self.network.device)))
         return logits
 
     def record(self, prompt: str | None = None, *, target: str | None = None) -> Record:
@@ -329,7 +329,7 @@ class Model:
     def workers(self) -> Iterator[Team]:
         """Workers of one core each while something is computed; on a GPU a single one."""
         with cores_restored():
-            team = Team(torch.get_num_threads() if self.network.head_weight.device.type == "cpu" else 1)
+            team = Team(torch.get_num_threads() if self.network.device.type == "cpu" else 1)
             use_cores(1)
             yield team
 

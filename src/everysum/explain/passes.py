@@ -48,7 +48,7 @@ def record_translation(
 
 def record_ids(network: Network, inputs: dict[str, Sequence[int]], token_text: TokenText) -> Record:
     """The pass over one row of tokens for each argument of the network; what comes behind the last one is predicted."""
-    device = network.head_weight.device
+    device = network.device
     given = {name: torch.tensor([token_ids], device=device) for name, token_ids in inputs.items()}
 
     @torch.no_grad()

@@ -85,7 +85,7 @@ def cross_attention(
     """The weights with which each token, and the end behind them, was said."""
     memory = remembered(network, [source_ids])
     with evaluating(network), recorded(network) as weights:
-        network.decode(torch.tensor([[start, *token_ids]], device=network.head_weight.device), memory)
+        network.decode(torch.tensor([[start, *token_ids]], device=network.device), memory)
     return torch.cat(weights).to(torch.promote_types(weights[0].dtype, torch.float32)).cpu()
 
 

@@ -48,7 +48,7 @@ class CachedTranslations(Beams):
         self.memory = remembered(network, sources)
         layers, heads, head_size = network.cache_shape
         shape = (len(sources), heads, 0, head_size)
-        self.cache = BeamCache(layers, shape, dtype=network.dtype, device=network.head_weight.device)
+        self.cache = BeamCache(layers, shape, dtype=network.dtype, device=network.device)
 
     def begin(self) -> Float[Tensor, "batch 1 vocabulary"]:
         batch, device = self.cache.lengths.shape[0], self.cache.lengths.device
@@ -74,7 +74,7 @@ class RecomputedTranslations(Beams):
 
     def __init__(self, network: Transformer, sources: Sequence[Sequence[int]], start: int) -> None:
         self.network, self.memory = network, remembered(network, sources)
-        self.token_ids = torch.full((len(sources), 1, 1), start, device=network.head_weight.device)
+        self.token_ids = torch.full((len(sources), 1, 1), start, device=network.device)
 
     def begin(self) -> Float[Tensor, "batch 1 vocabulary"]:
         batch, beams, length = self.token_ids.shape
@@ -144,7 +144,7 @@ class RecomputedContinuations(Beams):
 
 def remembered(network: Transformer, sources: Sequence[Sequence[int]]) -> Memory:
     """The encoder's work on sources, shorter ones padded behind their ends; done once."""
-    device, longest = network.head_weight.device, max(map(len, sources))
+    device, longest = network.device, max(map(len, sources))
     padded = torch.tensor([[*ids, *[0] * (longest - len(ids))] for ids in sources], device=device)
     lengths = torch.tensor([len(ids) for ids in sources], device=device)
     visible = None if min(map(len, sources)) == longest else real_positions(lengths, longest)

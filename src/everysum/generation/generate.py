@@ -11,6 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from everysum.errors import InputError, ModelFolderError, UsageError
+from everysum.generation.lookup import MOST, LookedUpTexts
+from everysum.generation.packed_networks import Packed
 from everysum.generation.sampling import UNCHANGED, Sampling, choose
 from everysum.generation.windows import CachedTexts, RecomputedTexts, Texts
 from everysum.models.network import Network
@@ -51,12 +53,14 @@ def steps(
     seed: int | Sequence[int] = 0,
     over: Over | None = None,
     use_cache: bool = True,
+    lookup: int = MOST,
 ) -> Iterator[Step]:
     """Up to `tokens` tokens behind each prompt, one step at a time; nothing is computed before a step is asked for.
 
     A row gets the same tokens whatever other prompts are beside it, with the cache and without, and with the same seed
     the same again; with more tokens only more come. Each row starts from `seed`, so that equal prompts get equal texts:
-    for several different ones, give a seed for each. Beyond the network's context a text goes on as `windows` says.
+    for several different ones, give a seed for each. Where it pays, up to `lookup` next tokens of a single text are guessed
+    and checked together (see `lookup`). Beyond the network's context a text goes on as `windows` says.
 
     Raises InputError for a prompt without tokens, longer than the context, or with tokens unknown to the network.
     """
@@ -67,8 +71,18 @@ def steps(
             "each prompt needs a seed", wanted=f"one seed for all, or {len(prompts)}", came=f"{len(generators)}"
         )
     longest = max(map(len, prompts), default=0) + max(tokens - 1, 0)  # the last token is never read
-    texts = CachedTexts(network, prompts, longest=longest) if use_cache else RecomputedTexts(network, prompts)
-    return grow(texts, tokens, sampling, generators, over)
+    return grow(texts_of(network, prompts, longest, use_cache, lookup), tokens, sampling, generators, over)
+
+
+def texts_of(
+    network: Network, prompts: Sequence[Sequence[int]], longest: int, use_cache: bool, lookup: int
+) -> Texts:
+    """Prompts as texts that grow; guessing pays where reading the weights is what costs: in the native step."""
+    if not use_cache:
+        return RecomputedTexts(network, prompts)
+    if lookup and len(prompts) == 1 and isinstance(network, Packed) and network.native() is not None:
+        return LookedUpTexts(network, prompts[0], longest=longest, most=lookup)
+    return CachedTexts(network, prompts, longest=longest)
 
 
 def grow(

@@ -63,10 +63,15 @@ class Packed(Network):
         last = cast("nn.Module | None", self.normalization)
         return {"blocks": NativeTower(library, list(self.blocks), self.matrices, last, half=half, rotary=rotary, window=window)}
 
+    @property
+    def head_weight(self) -> Float[Tensor, "vocabulary width"]:
+        """The head's weights as they are packed, for measuring a loss; logits come from `head`."""
+        return self.head_linear.matrix.unpacked()
+
     def head(self, hidden: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocabulary"]:
         library = self.native()
         if library is None:
-            return self.head_linear(hidden.float())
+            return cast(Tensor, self.head_linear(hidden.float()))
         return library.multiply(described(self.head_linear.matrix), hidden.float())
 
     @property
@@ -175,7 +180,7 @@ CLASSES: dict[type[Network], type[Packed]] = {GPT: PackedGPT, Llama: PackedLlama
 
 def can_pack(network: Network) -> bool:
     """Whether a network can be packed: a GPT, a Llama or a translator of standard parts, on a CPU."""
-    if type(network) not in CLASSES or network.head_weight.device.type != "cpu":
+    if type(network) not in CLASSES or network.device.type != "cpu":
         return False
     bends = [ACTIVATIONS[name] for name in BENDS]
     return all(
@@ -194,7 +199,7 @@ def pack(network: Network, form: Form) -> Network:
         raise UsageError(
             f"the weights of this {type(network).__name__} cannot be packed",
             wanted="a GPT, a Llama, one of its relatives or a translator, on the CPU, in at most 32 bits",
-            came=f"{type(network).__name__} in {str(network.dtype).removeprefix('torch.')} on {network.head_weight.device}",
+            came=f"{type(network).__name__} in {str(network.dtype).removeprefix('torch.')} on {network.device}",
             advice="leave --weights out",
         )
     packed = cast(Any, copied(network))

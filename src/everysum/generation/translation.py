@@ -105,7 +105,7 @@ class Translator:
         Sentences of about equal length are computed together, the longest first; which ones changes nothing.
         """
         sources = [self.source(token_ids) for token_ids in sentences]
-        scale = 1 if self.network.head_weight.device.type == "cpu" else 16
+        scale = 1 if self.network.device.type == "cpu" else 16
         batches = batched([len(source) for source in sources], search.beams, scale, team.workers)
 
         def work(rows: list[int]) -> tuple[list[int], list[list[Hypothesis]]]:

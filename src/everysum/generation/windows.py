@@ -125,7 +125,7 @@ def last_logits(
     network: Network, token_ids: Sequence[Sequence[int]], cache: Cache | None = None
 ) -> Float[Tensor, "batch vocabulary"]:
     """The logits behind the last token of each row; shorter rows are padded on the right, where nobody looks back."""
-    device, longest = network.head_weight.device, max(map(len, token_ids))
+    device, longest = network.device, max(map(len, token_ids))
     padded = torch.tensor([[*ids, *[0] * (longest - len(ids))] for ids in token_ids], device=device)
     hidden = hidden_states(network, padded, cache)
     rows, last = (

@@ -43,6 +43,11 @@ class Network(Layer):
         return dtype
 
     @property
+    def device(self) -> torch.device:
+        """Where the network computes."""
+        return next(self.parameters()).device
+
+    @property
     def head_weight(self) -> Float[Tensor, "vocabulary width"]:
         return (self.token_embedding if self.output is None else self.output).weight
 
@@ -54,7 +59,7 @@ class Network(Layer):
         """An empty key/value cache for `batch` rows of up to `capacity` positions."""
         layers, heads, head_size = self.cache_shape
         shape = (batch, heads, capacity, head_size)
-        return Cache(layers, shape, dtype=self.dtype, device=self.head_weight.device)
+        return Cache(layers, shape, dtype=self.dtype, device=self.device)
 
 
 def locate(

@@ -164,7 +164,7 @@ class EncoderDecoderFamily(Family):
 def order_of(network: Network, device: torch.device | None = None) -> Tensor:
     """Where each number of their width stands in ours: even places first, where the sines are, then odd ones."""
     width = network.token_embedding.weight.shape[1]
-    places = torch.arange(width, device=device or network.head_weight.device)
+    places = torch.arange(width, device=device or network.device)
     return torch.cat([places[0::2], places[1::2]])
 
 

@@ -102,7 +102,7 @@ def evaluate_tokens(
 @torch.inference_mode()
 def score(network: Network, batch: EvaluationBatch) -> tuple[Float[Tensor, " scored"], Int[Tensor, " scored"]]:
     """The losses of the tokens of a batch that count, and these tokens."""
-    device, scored = network.head_weight.device, batch.scored.flatten()
+    device, scored = network.device, batch.scored.flatten()
     visible = None if batch.visible is None else batch.visible.to(device)
     hidden = network(batch.inputs.to(device), visible).flatten(0, 1)
     losses = token_losses(hidden, network.head_weight, batch.targets.flatten().to(device)).cpu()

@@ -51,7 +51,7 @@ def evaluate_pairs(
 @torch.inference_mode()
 def score_pairs(network: Network, batch: PairBatch) -> tuple[Float[Tensor, " scored"], Int[Tensor, " scored"]]:
     """The losses of the tokens that count, and these tokens."""
-    device = str(network.head_weight.device)
+    device = str(network.device)
     moved = batch.to(device)
     hidden = network(*moved.given)[moved.scored]
     targets = moved.targets[moved.scored]

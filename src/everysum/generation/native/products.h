@@ -6,6 +6,8 @@
 #pragma once
 #include "team.h"
 #include "vectors.h"
+#include <algorithm>
+#include <tuple>
 #include <vector>
 
 enum Form { FLOAT32, BFLOAT16, INT8, INT4 };

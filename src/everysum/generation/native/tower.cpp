@@ -95,6 +95,7 @@ struct Room {
     std::vector<float> projected, mixed, inner, added;
     std::vector<Encoded> encoded;
     std::vector<std::vector<float>> normalized, scores;
+    std::vector<ManyQueries> many;
 
     void make(const Tower& tower, int64_t rows, int threads) {
         auto grow = [](std::vector<float>& numbers, int64_t size) { if (int64_t(numbers.size()) < size) numbers.resize(size); };
@@ -102,7 +103,7 @@ struct Room {
         grow(mixed, rows * tower.heads * tower.head_size);
         grow(inner, rows * tower.inner_width * (tower.gated ? 2 : 1));
         grow(added, rows * tower.width);
-        if (int(encoded.size()) < threads) encoded.resize(threads), normalized.resize(threads), scores.resize(threads);
+        if (int(encoded.size()) < threads) encoded.resize(threads), normalized.resize(threads), scores.resize(threads), many.resize(threads);
         for (auto& numbers : normalized) grow(numbers, tower.width);
     }
 };
@@ -242,17 +243,40 @@ private:
                 put(keys + place * size, key, size);
                 put(values + place * size, value, size);
             }
-            for (int64_t number = 0; number < step.count; number++) {
-                int64_t row = text * step.count + number, position = step.positions[row];
+            auto visible = [&](int64_t number) {
+                int64_t position = step.positions[text * step.count + number];
                 const uint8_t* mask = step.mask ? step.mask + text * step.mask_text_stride + number * step.mask_row_stride : nullptr;
-                int64_t last = mask ? step.extent : position + 1, first = 0;
-                if (tower.window && last > tower.window && position >= tower.window) first = position - tower.window + 1;
-                for (int q = 0; q < group; q++) {
-                    int64_t at = head * group + q;
-                    attend(room.projected.data() + row * joined + at * size, (const Stored*)keys, (const Stored*)values, mask, first, last,
-                           size, room.scores[worker.number], room.mixed.data() + (row * tower.heads + at) * size);
-                }
+                int64_t last = mask ? step.extent : position + 1;
+                bool cut = tower.window && last > tower.window && position >= tower.window;
+                return std::tuple(cut ? position - tower.window + 1 : 0, last, mask);
+            };
+            for (int q = 0; q < group; q++) {
+                int64_t first = text * step.count * joined + (head * group + q) * size, at = head * group + q;
+                attend_all(keys, values, step.extent, room.projected.data() + first, joined, visible, text, at, q == 0);
             }
+        }
+    }
+
+    // All queries of a text's new positions for one head: one by one, or together where they are many.
+    template <class Stored, class Visible>
+    void attend_all(const Stored* keys, const Stored* values, int64_t places, const float* queries, int64_t stride, Visible visible,
+                    int64_t text, int64_t head, bool other_keys) {
+        int64_t mixed_stride = tower.heads * tower.head_size;
+        float* mixed = room.mixed.data() + text * step.count * mixed_stride + head * tower.head_size;
+        if (step.count < ManyQueries::FROM) {
+            for (int64_t number = 0; number < step.count; number++) {
+                auto [first, last, mask] = visible(number);
+                attend(queries + number * stride, keys, values, mask, first, last, tower.head_size, room.scores[worker.number],
+                       mixed + number * mixed_stride);
+            }
+            return;
+        }
+        ManyQueries& many = room.many[worker.number];
+        if (other_keys) many.look_at(keys, values, places, tower.head_size);
+        for (int64_t start = 0; start < step.count; start += ManyQueries::AT_ONCE) {
+            int64_t some = std::min<int64_t>(ManyQueries::AT_ONCE, step.count - start);
+            many.attend(queries + start * stride, stride, some, [&](int64_t number) { return visible(start + number); },
+                        mixed + start * mixed_stride, mixed_stride);
         }
     }
 
@@ -263,11 +287,9 @@ private:
             const Stored* keys = (const Stored*)step.source_keys[layer] + item * step.sources * size;
             const Stored* values = (const Stored*)step.source_values[layer] + item * step.sources * size;
             const uint8_t* mask = step.source_mask ? step.source_mask + text * step.source_mask_stride : nullptr;
-            for (int64_t number = 0; number < step.count; number++) {
-                int64_t at = (text * step.count + number) * tower.heads + head;
-                attend(room.projected.data() + at * size, keys, values, mask, 0, step.sources, size, room.scores[worker.number],
-                       room.mixed.data() + at * size);
-            }
+            auto visible = [&](int64_t) { return std::tuple(int64_t(0), step.sources, mask); };
+            const float* queries = room.projected.data() + (text * step.count * tower.heads + head) * size;
+            attend_all(keys, values, step.sources, queries, int64_t(tower.heads) * size, visible, text, head, true);
         }
     }
 };
