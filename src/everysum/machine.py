@@ -99,6 +99,19 @@ def keep_freed_memory() -> None:
     mallopt(top_padding, 64 << 20)
 
 
+def read_bandwidth() -> float:
+    """How many bytes of memory all cores together read in a second: the best of some readings of 256 MiB."""
+    import torch
+
+    numbers = torch.ones(64 << 20)
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        numbers.sum()
+        seconds.append(time.perf_counter() - began)
+    return numbers.numel() * numbers.element_size() / min(seconds)
+
+
 def processor_name() -> str:
     """The processor as it calls itself."""
     try:

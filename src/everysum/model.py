@@ -25,7 +25,8 @@ from everysum.generation.beam_search import Search
 from everysum.generation.chances import Chances, chances
 from everysum.generation.chat import Chat
 from everysum.generation.continuations import Continuation, continuations
-from everysum.generation.generate import steps
+from everysum.generation.generate import Step, steps
+from everysum.generation.packed_networks import pack, usual_form
 from everysum.generation.sampling import Sampling
 from everysum.generation.text import GeneratedText, generate_text, stream_text
 from everysum.generation.translation import TranslatedText, Translator, translate_texts
@@ -58,9 +59,15 @@ class Model:
         tokenizer: Tokenizer,
         folder: Path | None = None,
         configuration: Mapping[str, Any] | None = None,
+        packed: Network | None = None,
     ) -> None:
-        """`configuration` is the config.json that the network came with, if any: `save` keeps its family by it."""
+        """`configuration` is the config.json that the network came with, if any: `save` keeps its family by it.
+
+        `packed` is the same network with packed weights (see `generation.packed`): texts come from it, and are measured
+        with it; it is taken apart and saved as it is without.
+        """
         self.network, self.tokenizer, self.folder, self.configuration = network, tokenizer, folder, configuration
+        self.decoding = network if packed is None else packed
 
     @property
     def context_length(self) -> int:
@@ -96,11 +103,19 @@ class Model:
         sampling: Sampling = FREELY,
         seed: int | Sequence[int] = 0,
         stop: Sequence[str] = (),
+        watch: Callable[[Step], object] = lambda step: None,
     ) -> list[GeneratedText]:
         """The texts behind several prompts, computed together; each is what it would be alone."""
         token_ids = [self.token_ids(prompt) for prompt in prompts]
         return generate_text(
-            self.network, self.tokenizer, token_ids, tokens=tokens, sampling=sampling, seed=seed, stop=stop
+            self.decoding,
+            self.tokenizer,
+            token_ids,
+            tokens=tokens,
+            sampling=sampling,
+            seed=seed,
+            stop=stop,
+            watch=watch,
         )
 
     def stream(
@@ -117,7 +132,13 @@ class Model:
         """The same text as `generate` in pieces, each as soon as it is certain."""
         sampling = Sampling(temperature, top_k, top_p)
         return stream_text(
-            self.network, self.tokenizer, self.token_ids(prompt), tokens=tokens, sampling=sampling, seed=seed, stop=stop
+            self.decoding,
+            self.tokenizer,
+            self.token_ids(prompt),
+            tokens=tokens,
+            sampling=sampling,
+            seed=seed,
+            stop=stop,
         )
 
     def chat(
@@ -145,7 +166,7 @@ class Model:
 
     def conversation(self, messages: Sequence[Message] = ()) -> Chat:
         """A chat that begins with these messages and is gone on with; `answer` streams the model's part of it."""
-        return Chat(self.network, self.tokenizer, self.chat_template, messages)
+        return Chat(self.decoding, self.tokenizer, self.chat_template, messages)
 
     @functools.cached_property
     def chat_template(self) -> ChatTemplate:
@@ -174,7 +195,7 @@ class Model:
         """For each step of generating: the likeliest `count` tokens with their probabilities, and the one taken."""
         sampling, ends = Sampling(temperature, top_k, top_p), self.tokenizer.ends
         for step in steps(
-            self.network,
+            self.decoding,
             [self.token_ids(prompt)],
             tokens=tokens,
             sampling=sampling,
@@ -208,7 +229,7 @@ class Model:
         progress: Callable[[int], None] = lambda done: None,
     ) -> list[list[TranslatedText]]:
         """For each sentence its best `count` translations; see `generation.translation.translate_texts`."""
-        translator = Translator.of(self.network, self.tokenizer)
+        translator = Translator.of(self.decoding, self.tokenizer)
         with self.workers() as team:
             return translate_texts(
                 translator,
@@ -239,7 +260,7 @@ class Model:
     def continuations(self, prompt: str | None = None, *, count: int = 5, length: int = 8) -> list[Continuation]:
         """The likeliest ways to go on, each with its probability; `generation.continuations.tree` makes them a tree."""
         end = self.tokenizer.end_of_text
-        return continuations(self.network, self.token_ids(prompt), count=count, length=length, end_of_text=end)
+        return continuations(self.decoding, self.token_ids(prompt), count=count, length=length, end_of_text=end)
 
     def token_ids(self, prompt: str | None) -> list[int]:
         """A prompt's tokens, with what this family of models has in front of every text.
@@ -306,7 +327,9 @@ class Model:
                 errors=errors,
             )
             with self.workers() as team:
-                return evaluate_tokens(self.network, files.train, token_sizes(self.tokenizer), stride=stride, team=team)
+                return evaluate_tokens(
+                    self.decoding, files.train, token_sizes(self.tokenizer), stride=stride, team=team
+                )
 
     def evaluate_pairs(
         self,
@@ -322,7 +345,7 @@ class Model:
         sides = find_sides([Path(sources)], [Path(targets)], errors)
         with tempfile.TemporaryDirectory() as folder, self.workers() as team:
             return evaluate_translations(
-                self.network, self.tokenizer, sides, search=search, folder=Path(folder), team=team, progress=progress
+                self.decoding, self.tokenizer, sides, search=search, folder=Path(folder), team=team, progress=progress
             )
 
     @contextmanager
@@ -356,6 +379,7 @@ def load(
     *,
     device: str = "auto",
     dtype: str | None = None,
+    weights: str | None = None,
     download: bool = False,
     revision: str | None = None,
 ) -> Model:
@@ -365,12 +389,17 @@ def load(
     families). It is taken from the local cache, and fetched only with `download=True`; its `folder` then ends in the
     hash of the commit. `dtype` ("float32", "bfloat16", "float16", "float64") is that of the file if not given.
 
+    `weights` ("float32", "bf16", "int8", "int4") packs the weights for decoding, on a CPU, and "auto" does so with the
+    bits that they have, where it can: texts come several times faster.
+
     Raises ModelFolderError naming what is missing or broken, and MachineError where there is too little memory.
     """
     folder = folder_of(model, download=download, revision=revision)
-    chosen, form = machine.choose_device(device), form_called(dtype)
-    network, tokenizer, configuration = opened(folder, dtype=form, device=chosen)
-    return Model(network, tokenizer, folder, configuration)
+    chosen = machine.choose_device(device)
+    network, tokenizer, configuration = opened(folder, dtype=form_called(dtype), device=chosen)
+    form = usual_form(network) if weights == "auto" else weights
+    packed = None if form is None else pack(network, form)
+    return Model(network, tokenizer, folder, configuration, packed)
 
 
 def form_called(dtype: str | None) -> torch.dtype | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import pytest
+from native_steps import share_native_step
 
 from everysum.cli.main import run
 
@@ -48,7 +49,9 @@ def rhymes(count: int = 700) -> str:
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The variables that commands see: a cache of their own, one thread, nothing about terminals."""
-    ours = {"EVERYSUM_CACHE": str(tmp_path_factory.mktemp("cache")), "OMP_NUM_THREADS": "1"}
+    cache = tmp_path_factory.mktemp("cache")
+    share_native_step(cache)
+    ours = {"EVERYSUM_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
     hidden = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM", "EVERYSUM_DEBUG")
     source = str(Path(__file__).parents[2] / "src")
     inherited = {name: value for name, value in os.environ.items() if name not in hidden}

@@ -9,8 +9,8 @@ import pytest
 from tiny import Listener, quietly, tiny, write_text
 
 from everysum.errors import EverysumError, InputError, MachineError, UsageError
-from everysum.training.base import recipe_of_run
 from everysum.files import cache_folder
+from everysum.training.base import recipe_of_run
 from everysum.training.prepare import Request, prepare
 from everysum.training.recipe import merged, overrides_from
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from everysum.cli.options import Device, Json, ModelFolder, Temperature, TopK, TopP
+from everysum.cli.options import Device, Json, ModelFolder, Temperature, TopK, TopP, Weights
 from everysum.cli.stopping import Stopped, asked, leave_if_asked
 from everysum.cli.terminal import say, write, write_json
 from everysum.errors import InputError
@@ -38,6 +38,7 @@ def chat(
     stop: Annotated[
         list[str] | None, typer.Option("--stop", metavar="TEXT", help="End answers before this; may be repeated.")
     ] = None,
+    weights: Weights = "auto",
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -52,7 +53,7 @@ def chat(
 
     leave_if_asked()
     sampling = Sampling(temperature, top_k, top_p)
-    opened = load(model, device=device)
+    opened = load(model, device=device, weights=weights)
     beginning = [] if system is None else [{"role": "system", "content": system}]
     talk = opened.conversation()
     talk.messages = [*beginning]

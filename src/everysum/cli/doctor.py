@@ -47,10 +47,19 @@ def examine(wanted_device: str) -> dict[str, Any]:
         "precision": precision(device),
         "threads": threads(),
         "compiler": machine.cpp_compiler(),
+        "native_step": native_step(),
         "cache": {"folder": str(cache_folder()), "free_bytes": free_bytes(cache_folder())},
         "runs": {"folder": str(Path.cwd()), "free_bytes": free_bytes(Path.cwd())},
         "test_material": test_material(),
     }
+
+
+def native_step() -> dict[str, Any]:
+    """What has become of the native step of decoding here; asking begins nothing."""
+    from everysum.generation.native.build import found
+
+    build = found()
+    return {"state": build.state, "library": build.library and str(build.library), "said": build.said}
 
 
 def installed(name: str) -> str | None:
@@ -112,6 +121,7 @@ def in_words(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("precision", precision_in_words(found["precision"])),
         ("threads", threads_in_words(found["threads"])),
         ("compiler", f"{compiler}; torch.compile can be used" if compiler else "no C++ compiler: nothing is compiled"),
+        ("decoding", decoding_in_words(found["native_step"])),
         ("cache", f"{found['cache']['folder']}, {readable_size(found['cache']['free_bytes'])} free"),
         ("runs", f"{found['runs']['folder']}, {readable_size(found['runs']['free_bytes'])} free"),
     ]
@@ -137,6 +147,17 @@ def precision_in_words(measured: dict[str, Any]) -> str:
         f"{chosen}, at {measured[chosen]:,} billion operations a second in matrix products, {measured[other]:,} in "
         f"{other}; bfloat16 has to be clearly faster to be worth its rounding"
     )
+
+
+def decoding_in_words(native: dict[str, Any]) -> str:
+    last = native["said"].strip().splitlines()[-1:]
+    return {
+        "ready": f"the native step, in {native['library']}",
+        "building": "PyTorch at first; the native step is built in the background when a text is first generated",
+        "failed": f"PyTorch; the native step could not be built: {''.join(last)}",
+        "no compiler": "PyTorch; with a C++ compiler (g++ or clang++) a native step is built, several times faster",
+        "switched off": "PyTorch; EVERYSUM_NATIVE=0 switches the native step off",
+    }[native["state"]]
 
 
 def threads_in_words(threads: dict[str, Any]) -> str:

@@ -50,6 +50,15 @@ def evaluate(
         float,
         typer.Option("--length-penalty", metavar="X", help="Above 1 favors longer ones.", rich_help_panel=TRANSLATORS),
     ] = 1.0,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights",
+            metavar="FORM",
+            help="Measure it with weights packed as bf16, int8 or int4.",
+            show_default=False,
+        ),
+    ] = None,
     errors: Errors = "strict",
     device: Device = "auto",
     json: Json = False,
@@ -62,7 +71,7 @@ def evaluate(
     if pairs is not None:
         if texts or stride is not None:
             raise UsageError(f"{'TEXT' if texts else '--stride'} and --pairs do not go together", wanted="one of them")
-        evaluate_pairs(model, pairs, beams, length_penalty, errors, device, json)
+        evaluate_pairs(model, pairs, beams, length_penalty, errors, device, weights, json)
         return
     if not texts:
         raise UsageError("there is nothing to measure on", wanted="texts, or --pairs for a translator")
@@ -72,7 +81,7 @@ def evaluate(
     leave_if_asked()
     if stride is not None and stride < 1:
         raise UsageError(f"--stride cannot be {stride}", wanted="a whole number, 1 or more")
-    opened = load(model, device=device)
+    opened = load(model, device=device, weights=weights)
     with tempfile.TemporaryDirectory() as folder:
         found = opened.evaluate(*with_spooled(texts, Path(folder)), stride=stride, errors=errors)
     if json:
@@ -92,6 +101,7 @@ def evaluate_pairs(
     length_penalty: float,
     errors: Literal["strict", "replace"],
     device: str,
+    weights: str | None,
     as_json: bool,
 ) -> None:
     """How well a translator translates."""
@@ -101,7 +111,8 @@ def evaluate_pairs(
     leave_if_asked()
     search = Search(beams, length_penalty)
     counting = Counting("sentences", None)
-    found = load(model, device=device).evaluate_pairs(*pairs, search=search, errors=errors, progress=counting.so_far)
+    opened = load(model, device=device, weights=weights)
+    found = opened.evaluate_pairs(*pairs, search=search, errors=errors, progress=counting.so_far)
     counting.clear()
     if as_json:
         write_json({"model": str(model), "pairs": [str(side) for side in pairs]} | found.as_json())

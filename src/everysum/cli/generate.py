@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from everysum.cli.options import Device, Json, ModelFolder, Temperature, TopK, TopP
+from everysum.cli.options import Device, Json, ModelFolder, Temperature, TopK, TopP, Weights
 from everysum.cli.stopping import leave_if_asked
 from everysum.cli.terminal import read_input, say, write, write_json
 from everysum.errors import InputError, UsageError
@@ -78,6 +78,7 @@ def generate(
             rich_help_panel=LOOKS,
         ),
     ] = None,
+    weights: Weights = "auto",
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -99,7 +100,7 @@ def generate(
     sampling, stops = Sampling(temperature, top_k, top_p), tuple(stop or ())
     drawn = secrets.randbelow(1_000_000) if seed is None else seed
     count = tokens if tokens is not None else TOKENS if chances is None else STEPS_OF_CHANCES
-    opened = load(model, device=device)
+    opened = load(model, device=device, weights=weights)
     if continuations is not None:
         show_continuations(opened, prompt, continuations, length, json)
         return
@@ -138,15 +139,26 @@ def write_batch(
 ) -> None:
     """A text for each prompt: a JSON line, or a block with an empty line behind it."""
     from everysum.generation.generate import refuse_unusable
+    from everysum.generation.speed import Stopwatch, as_values
 
     refuse_unusable(model.network, [model.token_ids(prompt) for prompt in prompts], tokens)
     for start in range(0, len(prompts), PROMPTS_AT_ONCE):
         some = prompts[start : start + PROMPTS_AT_ONCE]
         seeds = [seed + start + place for place in range(len(some))]
-        texts = model.generate_batch(some, tokens=tokens, sampling=sampling, seed=seeds, stop=stop)
+        stopwatch = Stopwatch()
+        texts = model.generate_batch(
+            some, tokens=tokens, sampling=sampling, seed=seeds, stop=stop, watch=stopwatch.watch
+        )
+        speed = as_values(stopwatch, model.decoding, len(some)) if as_json else {}
         for prompt, text, its_seed in zip(some, texts, seeds, strict=True):
             if as_json:
-                made = {"text": text.text, "tokens": len(text.token_ids), "ending": text.ending, "seed": its_seed}
+                made = {
+                    "text": text.text,
+                    "tokens": len(text.token_ids),
+                    "ending": text.ending,
+                    "seed": its_seed,
+                    "speed": speed,
+                }
                 write_json({"prompt": prompt} | made)
             else:
                 write(f"{prompt or ''}{text.text}\n")

@@ -16,6 +16,15 @@ ModelFolder = Annotated[
 Device = Annotated[
     str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or mps; auto takes the fastest here.")
 ]
+Weights = Annotated[
+    Literal["auto", "float32", "bf16", "int8", "int4"],
+    typer.Option(
+        "--weights",
+        metavar="FORM",
+        help="Pack the weights as float32, bf16, int8 or int4; fewer bits are faster, and a little less exact. auto "
+        "keeps the bits of the file.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.", show_default=False)]
 Errors = Annotated[
     Literal["strict", "replace"],

@@ -10,7 +10,7 @@ import typer
 
 from everysum.cli.counting import Counting
 from everysum.cli.lines import DASH, Line, as_they_come, lines_of_files, together
-from everysum.cli.options import Device, Json, ModelFolder
+from everysum.cli.options import Device, Json, ModelFolder, Weights
 from everysum.cli.stopping import leave_if_asked
 from everysum.cli.terminal import write, write_json
 from everysum.errors import UsageError
@@ -69,6 +69,7 @@ def translate(
         int | None,
         typer.Option("--layer", metavar="N", help="Of this layer of the decoder only, from 1.", rich_help_panel=LOOK),
     ] = None,
+    weights: Weights = "auto",
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -85,7 +86,7 @@ def translate(
     leave_if_asked()
     search = Search(beams, length_penalty, STOPPING[early_stopping])  # type: ignore[arg-type]
     count = n_best or 1
-    opened = load(model, device=device)
+    opened = load(model, device=device, weights=weights)
     Translator.of(opened.network, opened.tokenizer)
     blocks, total = asked_for(text, files)
     counting = Counting("sentences", total)

@@ -59,8 +59,8 @@ def steps(
 
     A row gets the same tokens whatever other prompts are beside it, with the cache and without, and with the same seed
     the same again; with more tokens only more come. Each row starts from `seed`, so that equal prompts get equal texts:
-    for several different ones, give a seed for each. Where it pays, up to `lookup` next tokens of a single text are guessed
-    and checked together (see `lookup`). Beyond the network's context a text goes on as `windows` says.
+    for several different ones, give a seed for each. Beyond the network's context a text goes on as `windows` says.
+    Where it pays, up to `lookup` next tokens of a single text are guessed and checked together (see `lookup`).
 
     Raises InputError for a prompt without tokens, longer than the context, or with tokens unknown to the network.
     """
@@ -74,9 +74,7 @@ def steps(
     return grow(texts_of(network, prompts, longest, use_cache, lookup), tokens, sampling, generators, over)
 
 
-def texts_of(
-    network: Network, prompts: Sequence[Sequence[int]], longest: int, use_cache: bool, lookup: int
-) -> Texts:
+def texts_of(network: Network, prompts: Sequence[Sequence[int]], longest: int, use_cache: bool, lookup: int) -> Texts:
     """Prompts as texts that grow; guessing pays where reading the weights is what costs: in the native step."""
     if not use_cache:
         return RecomputedTexts(network, prompts)

@@ -20,7 +20,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from everysum.errors import UsageError
 from everysum.memory import HugePages
 
 Form = Literal["float32", "bf16", "int8", "int4"]
@@ -75,7 +74,7 @@ class PackedMatrix:
         if self.scales is not None:
             offset = 128 if self.form == "int8" else 8
             scales = self.scales[blocks].transpose(1, 2).float()
-            rows = ((rows - offset).unflatten(2, (-1, GROUP)) * scales[..., None]).flatten(2)
+            rows = (in_groups(rows - offset, GROUP) * scales[..., None]).flatten(2)
         start = first % ROWS
         return rows.flatten(0, 1)[start : start + last - first, : self.inputs]
 
@@ -84,8 +83,6 @@ def packed_matrix(
     weight: Float[Tensor, "outputs inputs"], bias: Tensor | None, form: Form, room: HugePages | None = None
 ) -> PackedMatrix:
     """A matrix in one of the forms, made in pieces, so that little more than the result is ever in memory."""
-    if form not in FORMS:
-        raise UsageError(f"weights cannot be packed as {form!r}", wanted=" or ".join(FORMS))
     (outputs, inputs), whole = weight.shape, GROUP if form in ("int8", "int4") else TOGETHER[form]
     stride, blocks = -(-inputs // whole) * whole, -(-outputs // ROWS)
     together, kinds = TOGETHER[form], {"float32": torch.float32, "bf16": torch.bfloat16}
@@ -98,14 +95,14 @@ def packed_matrix(
         rows = nn.functional.pad(rows, (0, stride - inputs, 0, -len(rows) % ROWS))
         place = slice(first // ROWS, (first + len(rows)) // ROWS)
         if scales is not None:
-            groups = rows.unflatten(1, (-1, GROUP))
+            groups = in_groups(rows, GROUP)
             own = scales_of(groups, form)
-            scales[place] = own.unflatten(0, (-1, ROWS)).transpose(1, 2)
+            scales[place] = own.reshape(-1, ROWS, own.shape[1]).transpose(1, 2)
             lowest, highest = (-127, 127) if form == "int8" else (-8, 7)
             rows = quantized(groups, own, lowest, highest).flatten(1) - (-128 if form == "int8" else -8)
-        rows = rows.unflatten(1, (-1, together)).unflatten(0, (-1, ROWS)).transpose(1, 2)
+        rows = in_groups(rows.reshape(-1, ROWS, stride), together).transpose(1, 2)
         if form == "int4":
-            halves = rows.to(torch.uint8).unflatten(3, (2, 4))
+            halves = in_groups(rows.to(torch.uint8), 4)
             rows = halves[:, :, :, 0] | halves[:, :, :, 1] << 4
         codes[place] = rows.to(codes.dtype)
     return PackedMatrix(form, outputs, inputs, codes, scales, None if bias is None else bias.detach().float())
@@ -128,10 +125,16 @@ def scales_of(groups: Float[Tensor, "outputs groups 64"], form: Form) -> Tensor:
     return scales
 
 
+def in_groups(numbers: Tensor, size: int) -> Tensor:
+    """The last axis cut into groups of this size: (…, groups, size)."""
+    return numbers.reshape(*numbers.shape[:-1], -1, size)
+
+
 def quantized(groups: Tensor, scales: Tensor, lowest: int, highest: int) -> Tensor:
     """The nearest whole numbers of scales; of a group without a scale, zeros."""
     scales = scales.float()[..., None]
-    return torch.where(scales == 0, 0, groups / scales).round().clamp(lowest, highest)
+    codes: Tensor = torch.where(scales == 0, 0, groups / scales)
+    return codes.round().clamp(lowest, highest)
 
 
 def rounded_inputs(inputs: Float[Tensor, "*batch inputs"], form: Form) -> Float[Tensor, "*batch inputs"]:
@@ -140,7 +143,7 @@ def rounded_inputs(inputs: Float[Tensor, "*batch inputs"], form: Form) -> Float[
         return inputs
     if form == "bf16":
         return inputs.bfloat16().float()
-    groups = nn.functional.pad(inputs, (0, -inputs.shape[-1] % GROUP)).unflatten(-1, (-1, GROUP))
+    groups = in_groups(nn.functional.pad(inputs, (0, -inputs.shape[-1] % GROUP)), GROUP)
     largest = groups.abs().amax(-1, keepdim=True)
     codes = (groups * torch.where(largest == 0, 0, 127 / largest)).round()
     return (codes * (largest / 127)).flatten(-2)[..., : inputs.shape[-1]]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from everysum.errors import UsageError
 from everysum.generation.native.library import LOADING, Library, described
 from everysum.generation.native.tower import BENDS, NativeTower
-from everysum.generation.packed import Form, PackedLinear, PackedMatrix, packed_together
+from everysum.generation.packed import FORMS, Form, PackedLinear, PackedMatrix, packed_together
 from everysum.layers.activation import ACTIVATIONS
 from everysum.layers.attention import Attention, KeysAndValues, Visible
 from everysum.layers.cache import Cache
@@ -25,7 +25,7 @@ from everysum.layers.embedding import Embedding
 from everysum.layers.feed_forward import FeedForward, GatedFeedForward
 from everysum.layers.linear import Linear
 from everysum.layers.positions import FixedPositions
-from everysum.memory import HugePages
+from everysum.memory import HugePages, available_memory
 from everysum.models.gpt import GPT
 from everysum.models.llama import Llama
 from everysum.models.network import Network
@@ -61,7 +61,11 @@ class Packed(Network):
         half = self.form != "float32"
         rotary, window = getattr(self, "rotary_positions", None), getattr(self, "sliding_window", None)
         last = cast("nn.Module | None", self.normalization)
-        return {"blocks": NativeTower(library, list(self.blocks), self.matrices, last, half=half, rotary=rotary, window=window)}
+        return {
+            "blocks": NativeTower(
+                library, list(self.blocks), self.matrices, last, half=half, rotary=rotary, window=window
+            )
+        }
 
     @property
     def head_weight(self) -> Float[Tensor, "vocabulary width"]:
@@ -79,6 +83,12 @@ class Packed(Network):
         """What is read of the weights for one token more: every matrix of the tower that writes, and the head."""
         blocks = sum(matrix.bytes for block in self.matrices for matrix in block.values())
         return blocks + self.head_linear.matrix.bytes
+
+    @property
+    def bits_a_weight(self) -> float:
+        """Scales and what fills matrices up included."""
+        matrices = [*(matrix for block in self.matrices for matrix in block.values()), self.head_linear.matrix]
+        return 8 * self.bytes_a_token / sum(matrix.outputs * matrix.inputs for matrix in matrices)
 
     def continued(self, hidden: Tensor, positions: Tensor, cache: Cache) -> Tensor:
         """The native step behind what a cache holds, which has made room for it."""
@@ -136,7 +146,7 @@ class PackedTransformer(Packed, Transformer):
         shape = (batch, tower.tower.key_value_heads, length, tower.tower.head_size)
         form = torch.bfloat16 if tower.tower.stored_half else torch.float32
         stored = [(torch.empty(shape, dtype=form), torch.empty(shape, dtype=form))] * len(self.encoder_blocks)
-        visible = everything(source_visible, source_ids).expand(-1, -1, -1, length).contiguous()
+        visible = cast(Tensor, everything(source_visible, source_ids)).expand(-1, -1, -1, length).contiguous()
         return tower.step(self.embed(table, source_ids, positions), positions, stored, extent=length, visible=visible)
 
     def remember(self, encoded: Float[Tensor, "batch source width"], source_visible: Visible = None) -> Memory:
@@ -149,7 +159,7 @@ class PackedTransformer(Packed, Transformer):
             joined = library.multiply(described(linear.matrix), encoded)
             if half:
                 joined = joined.bfloat16()
-            heads = joined.unflatten(-1, (2, -1, self.cache_shape[2])).permute(2, 0, 3, 1, 4).contiguous()
+            heads = joined.reshape(*joined.shape[:2], 2, -1, self.cache_shape[2]).permute(2, 0, 3, 1, 4).contiguous()
             layers.append((heads[0], heads[1]))
         return Memory(tuple(layers), everything(source_visible, encoded))
 
@@ -190,11 +200,22 @@ def can_pack(network: Network) -> bool:
     )
 
 
-def pack(network: Network, form: Form) -> Network:
+def usual_form(network: Network) -> Form | None:
+    """The form in which a network's weights are packed when none is wished for: their own bits, if that can be."""
+    form = {torch.float32: FORMS[0], torch.bfloat16: FORMS[1]}.get(network.dtype)
+    size = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
+    left = available_memory()
+    return form if can_pack(network) and (left is None or left > 2 * size) else None
+
+
+def pack(network: Network, form: str) -> Packed:
     """A network of the same class that computes with packed weights; the given one stays as it is.
 
     Raises UsageError for a network of other parts, on another device, or in float64.
     """
+    chosen = next((known for known in FORMS if known == form), None)
+    if chosen is None:
+        raise UsageError(f"weights cannot be packed as {form!r}", wanted=" or ".join(FORMS))
     if not can_pack(network) or network.dtype == torch.float64:
         raise UsageError(
             f"the weights of this {type(network).__name__} cannot be packed",
@@ -205,14 +226,14 @@ def pack(network: Network, form: Form) -> Network:
     packed = cast(Any, copied(network))
     packed.__class__ = CLASSES[type(network)]
     room = HugePages()
-    packed.form, packed.towers, packed.lock = form, {}, threading.Lock()
-    packed.matrices = [pack_block(block, form, room) for block in packed.blocks]
+    packed.form, packed.towers, packed.lock = chosen, {}, threading.Lock()
+    packed.matrices = [pack_block(block, chosen, room) for block in packed.blocks]
     if isinstance(packed, PackedTransformer):
-        packed.encoder_matrices = [pack_block(block, form, room) for block in packed.encoder_blocks]
-        packed.memory_linears = [pack_memory(cast(Any, block).cross_attention, form, room) for block in packed.blocks]
+        packed.encoder_matrices = [pack_block(block, chosen, room) for block in packed.encoder_blocks]
+        packed.memory_linears = [pack_memory(cast(Any, block).cross_attention, chosen, room) for block in packed.blocks]
     bias = getattr(network, "head_bias", None)  # Marian's
-    _, (packed.head_linear,) = packed_together([(network.head_weight, bias)], form, room)
-    return cast(Network, packed.eval())
+    _, (packed.head_linear,) = packed_together([(network.head_weight, bias)], chosen, room)
+    return cast(Packed, packed.eval())
 
 
 def copied(module: nn.Module) -> nn.Module:
@@ -238,7 +259,10 @@ def pack_block(block: Any, form: Form, room: HugePages) -> dict[str, PackedMatri
         "attention_output": put(attention, ("output",), form, room),
     }
     if (cross := getattr(block, "cross_attention", None)) is not None:
-        matrices |= {"cross_query": put(cross, ("query",), form, room), "cross_output": put(cross, ("output",), form, room)}
+        matrices |= {
+            "cross_query": put(cross, ("query",), form, room),
+            "cross_output": put(cross, ("output",), form, room),
+        }
     gated = ("gate", "up") if hasattr(feed_forward, "gate") else ("up",)
     return matrices | {"up": put(feed_forward, gated, form, room), "down": put(feed_forward, ("down",), form, room)}
 

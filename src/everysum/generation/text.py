@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from everysum.errors import UsageError
-from everysum.generation.generate import Ending, steps
+from everysum.generation.generate import Ending, Step, steps
 from everysum.generation.sampling import UNCHANGED, Sampling
 from everysum.models.network import Network
 from everysum.tokenizers.tokenizer import StreamDecoder, Tokenizer
@@ -87,8 +87,12 @@ def generate_text(
     sampling: Sampling = UNCHANGED,
     seed: int | Sequence[int] = 0,
     stop: Sequence[str] = (),
+    watch: Callable[[Step], object] = lambda step: None,
 ) -> list[GeneratedText]:
-    """The text behind each prompt: up to `tokens` tokens, ending before a stop string or end of text. See `steps`."""
+    """The text behind each prompt: up to `tokens` tokens, ending before a stop string or end of text. See `steps`.
+
+    `watch` is shown every step as it comes.
+    """
     streams = [TextStream(tokenizer, stop, alone=says_nothing(tokenizer, prompt)) for prompt in prompts]
     texts = [""] * len(prompts)
 
@@ -96,8 +100,8 @@ def generate_text(
         texts[row] += streams[row].push(token_id)
         return streams[row].over
 
-    for _ in steps(network, prompts, tokens=tokens, sampling=sampling, seed=seed, over=over):
-        pass
+    for step in steps(network, prompts, tokens=tokens, sampling=sampling, seed=seed, over=over):
+        watch(step)
     return [
         GeneratedText(text + stream.finish(), tuple(stream.token_ids), stream.ending)
         for text, stream in zip(texts, streams, strict=True)

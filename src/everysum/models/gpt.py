@@ -115,4 +115,5 @@ class GPT(Network):
     ) -> Float[Tensor, "batch position width"]:
         """Tokens as numbers, with those that say where each stands."""
         hidden = self.token_embedding(token_ids) + self.position_embedding(positions)
-        return self.dropout(hidden.to(self.dtype))
+        dropped: Tensor = self.dropout(hidden.to(self.dtype))
+        return dropped

@@ -139,7 +139,8 @@ class Llama(Network):
 
     def embed(self, token_ids: Int[Tensor, "batch position"]) -> Float[Tensor, "batch position width"]:
         """Tokens as numbers; where they stand, attention is told by turning queries and keys."""
-        return self.dropout(self.token_embedding(token_ids).to(self.dtype))
+        hidden: Tensor = self.dropout(self.token_embedding(token_ids).to(self.dtype))
+        return hidden
 
 
 def refuse_uneven_groups(heads: int, key_value_heads: int) -> None:

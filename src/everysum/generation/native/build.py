@@ -7,6 +7,8 @@ import os
 import platform
 import shlex
 import subprocess
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +24,9 @@ FLAGS = (
 )  # fmt: skip
 SWITCH = "EVERYSUM_NATIVE"
 """Set to 0 in the environment, nothing is built and nothing built is used."""
+
+LONGEST_BUILD = 600
+"""Seconds; usually some ten."""
 
 State = Literal["ready", "building", "failed", "no compiler", "switched off"]
 
@@ -40,7 +45,7 @@ class Build:
 def begun() -> Build:
     """The build for this machine: as it is found, or begun now if there is none. Nothing is waited for."""
     build = found()
-    if build.state == "building" and build.library is not None and not marker(build.library).exists():
+    if build.state == "building" and build.library is not None and not under_way(build.library):
         start(build.library)
     return build
 
@@ -83,8 +88,15 @@ def version_of(compiler: str) -> str:
 
 
 def marker(library: Path) -> Path:
-    """A file that is there while the library is being built, with the number of the process that does it."""
+    """A file that is there while the library is being built."""
     return library.with_suffix(".building")
+
+
+def under_way(library: Path) -> bool:
+    """Whether somebody builds it; a marker that has been there for long was left by a process that was killed."""
+    with suppress(OSError):
+        return time.time() - marker(library).stat().st_mtime < LONGEST_BUILD
+    return False
 
 
 def command(library: Path) -> str:
@@ -92,22 +104,26 @@ def command(library: Path) -> str:
     compiler = machine.cpp_compiler() or "c++"
     half, said = f"{library}.{os.getpid()}", f"{library}.{os.getpid()}.said"
     call = shlex.join([compiler, *FLAGS, str(SOURCES / "tower.cpp"), "-o", half])
-    there, failed, mark = (shlex.quote(str(path)) for path in (library, library.with_suffix(".failed"), marker(library)))
-    half, said = shlex.quote(half), shlex.quote(said)
-    return f"if {call} 2> {said}; then mv {half} {there}; rm -f {said}; else mv {said} {failed}; rm -f {half}; fi; rm -f {mark}"
+    kept, failed, mark = shlex.quote(str(library)), library.with_suffix(".failed"), marker(library)
+    well = f"mv {shlex.quote(half)} {kept}; rm -f {shlex.quote(said)}"
+    badly = f"mv {shlex.quote(said)} {shlex.quote(str(failed))}; rm -f {shlex.quote(half)}"
+    return f"if {call} 2> {shlex.quote(said)}; then {well}; else {badly}; fi; rm -f {shlex.quote(str(mark))}"
 
 
-def start(library: Path) -> subprocess.Popen[bytes] | None:
-    """Let the compiler work in a process of its own, which goes on when this one ends; none where nothing can be kept."""
-    try:
+STARTED: list[subprocess.Popen[bytes]] = []
+"""Compilers of this process; nobody waits for them."""
+
+
+def start(library: Path) -> None:
+    """Let the compiler work in a process of its own, which goes on when this one ends; where no file can be, none."""
+    with suppress(OSError):
         library.parent.mkdir(parents=True, exist_ok=True)
         marker(library).touch()
-        return subprocess.Popen(
+        process = subprocess.Popen(
             ["sh", "-c", command(library)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-    except OSError:
-        return None
+        STARTED.append(process)

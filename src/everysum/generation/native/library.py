@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from everysum.generation.native.build import Build, begun
+from everysum.generation.native.build import Build, begun, found
 from everysum.generation.packed import FORMS, PackedMatrix, packed_matrix, rounded_inputs
 
 
@@ -47,10 +47,10 @@ class Tower(Structure):
 class Step(Structure):
     _fields_ = (
         ("batch", c_int64), ("count", c_int64), ("hidden", c_void_p), ("positions", c_void_p), ("cosine", c_void_p),
-        ("sine", c_void_p), ("keys", POINTER(c_void_p)), ("values", POINTER(c_void_p)), ("capacity", c_int64), ("extent", c_int64),
-        ("first_place", c_int64), ("mask", c_void_p), ("mask_text_stride", c_int64), ("mask_row_stride", c_int64),
-        ("source_keys", POINTER(c_void_p)), ("source_values", POINTER(c_void_p)), ("sources", c_int64), ("source_mask", c_void_p),
-        ("source_mask_stride", c_int64), ("threads", c_int32),
+        ("sine", c_void_p), ("keys", POINTER(c_void_p)), ("values", POINTER(c_void_p)), ("capacity", c_int64),
+        ("extent", c_int64), ("first_place", c_int64), ("mask", c_void_p), ("mask_text_stride", c_int64),
+        ("mask_row_stride", c_int64), ("source_keys", POINTER(c_void_p)), ("source_values", POINTER(c_void_p)),
+        ("sources", c_int64), ("source_mask", c_void_p), ("source_mask_stride", c_int64), ("threads", c_int32),
     )  # fmt: skip
 
 
@@ -116,25 +116,24 @@ class Loading:
 
     def get(self) -> Library | None:
         """The library, if it is there by now; the first question begins its building."""
-        if self.library is not None or (self.build is not None and self.build.state != "building"):
-            return self.library
-        with self.lock:
-            if self.build is not None and self.build.library is not None and not self.build.library.exists():
-                failed = self.build.library.with_suffix(".failed").exists()
-                if not failed:
-                    return None
-            self.build = begun()
-            if self.build.state == "ready" and self.build.library is not None and self.library is None:
-                try:
-                    library = Library(self.build.library)
-                except OSError as problem:
-                    self.build = Build("failed", None, str(problem))
-                    return None
-                if computes_right(library):
-                    self.library = library
-                else:
-                    self.build = Build("failed", None, "its products are not those of PyTorch")
+        if self.library is None and (self.build is None or self.build.state == "building"):
+            with self.lock:
+                self.build = begun() if self.build is None else found()
+                if self.build.state == "ready" and self.build.library is not None and self.library is None:
+                    self.open(self.build.library)
         return self.library
+
+    def open(self, file: Path) -> None:
+        """Take what has been built into use, if it computes what it should."""
+        try:
+            library = Library(file)
+        except OSError as problem:
+            self.build = Build("failed", None, str(problem))
+            return
+        if computes_right(library):
+            self.library = library
+        else:
+            self.build = Build("failed", None, "its products are not those of PyTorch")
 
 
 LOADING = Loading()
