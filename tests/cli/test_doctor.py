@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import platform
+from pathlib import Path
 
+import pytest
 import torch
 
+from everysum.generation.native.build import Build, library_path
 from everysum.version import __version__
 
 
@@ -39,6 +42,7 @@ def test_people_are_told_why(everysum, monkeypatch) -> None:
             "precision",
             "threads",
             "compiler",
+            "decoding",
             "cache",
             "runs",
         ),
@@ -49,4 +53,25 @@ def test_people_are_told_why(everysum, monkeypatch) -> None:
 
 def test_a_missing_compiler_is_said(everysum, monkeypatch) -> None:
     monkeypatch.setattr("everysum.machine.cpp_compiler", lambda: None)
-    assert "no C++ compiler: nothing is compiled" in everysum("doctor", "--device", "cpu").out
+    library_path.cache_clear()
+    shown = everysum("doctor", "--device", "cpu").out
+    library_path.cache_clear()
+    assert "no C++ compiler: nothing is compiled" in shown
+    assert "PyTorch; with a C++ compiler (g++ or clang++) a native step is built" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("build", "told"),
+    [
+        (Build("ready", Path("/a/b.so")), "the native step, in /a/b.so"),
+        (Build("building", Path("/a/b.so")), "PyTorch at first; the native step is built in the background"),
+        (Build("failed", None, "one\nno such flag\n"), "PyTorch; the native step could not be built: no such flag"),
+        (Build("switched off", None), "PyTorch; EVERYSUM_NATIVE=0 switches the native step off"),
+    ],
+    ids=lambda value: value.state if isinstance(value, Build) else "",
+)
+def test_what_has_become_of_the_native_step_is_said(everysum, monkeypatch, build, told) -> None:
+    monkeypatch.setattr("everysum.generation.native.build.found", lambda: build)
+    assert told in " ".join(everysum("doctor", "--device", "cpu").out.split())
+    found = json.loads(everysum("doctor", "--device", "cpu", "--json").out)["native_step"]
+    assert found["state"] == build.state

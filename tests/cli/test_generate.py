@@ -51,7 +51,39 @@ def test_json_says_all_that_is_needed_to_repeat_a_text(everysum, tiny_run) -> No
     assert made["ending"] in ("tokens", "end_of_text")
     assert made["tokens"] <= 7
     again = everysum("generate", tiny_run, "Tom", "--tokens", "7", "--seed", made["seed"], "--json")
-    assert json.loads(again.out) == made
+    assert without_speed(again.out) == without_speed(outcome.out)
+
+
+def without_speed(line: str) -> dict[str, object]:
+    """What a JSON line says of a text, and not how fast it came."""
+    return {name: value for name, value in json.loads(line).items() if name != "speed"}
+
+
+@pytest.mark.parametrize(("form", "bits"), [("float32", 32), ("bf16", 16), ("int8", 8.25), ("int4", 4.25)])
+def test_json_says_how_fast_the_text_came_and_how_near_memory_s_limit(everysum, tiny_run, form, bits) -> None:
+    options = ("--tokens", "9", "--temperature", "0", "--weights", form, "--json")
+    speed = json.loads(everysum("generate", tiny_run, "Tom", *options).out)["speed"]
+    assert speed["weights"] == form
+    assert speed["bits_a_weight"] >= bits  # matrices this small are mostly filled up
+    assert speed["tokens_per_second"] > 0
+    assert speed["first_token_seconds"] > 0
+    bytes_a_second = speed["tokens_per_second"] * speed["weight_bytes_a_step"]
+    assert speed["share_of_limit"] == pytest.approx(bytes_a_second / speed["memory_bytes_per_second"], abs=1e-3)
+    assert re.match(r"native step|PyTorch", speed["computed_by"])
+
+
+def test_packed_weights_in_32_bits_change_no_text(everysum, tiny_run) -> None:
+    import everysum as es
+
+    unpacked = es.load(tiny_run).generate("Tom ran", tokens=30, seed=5)
+    assert es.load(tiny_run, weights="float32").generate("Tom ran", tokens=30, seed=5) == unpacked
+    assert everysum("generate", tiny_run, "Tom ran", "--tokens", "30", "--seed", "5").out == f"Tom ran{unpacked}\n"
+
+
+def test_a_form_that_does_not_exist_is_refused(everysum, tiny_run) -> None:
+    outcome = everysum("generate", tiny_run, "Tom", "--weights", "int3")
+    assert outcome.code == 2
+    assert "int3" in outcome.err
 
 
 def test_each_line_of_a_file_of_prompts_is_what_it_would_be_alone(everysum, tiny_run, home) -> None:
@@ -62,7 +94,7 @@ def test_each_line_of_a_file_of_prompts_is_what_it_would_be_alone(everysum, tiny
     assert [json.loads(row)["prompt"] for row in rows] == prompts
     for place in (0, 4, 20):
         alone = everysum("generate", tiny_run, prompts[place], "--seed", 5 + place, *options)
-        assert json.loads(rows[place]) == json.loads(alone.out)
+        assert without_speed(rows[place]) == without_speed(alone.out)
 
 
 def test_prompts_become_blocks_of_text(everysum, tiny_run) -> None:
