@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000)
     options = parser.parse_args()
     sentences = options.sentences.read_text(encoding="utf-8").splitlines()[: options.count]
-    model = everysum.load(options.model, device="cpu", dtype="float32")
+    model = everysum.load(options.model, device="cpu", dtype="float32", weights="float32")
     tokenizer = AutoTokenizer.from_pretrained(options.model)
     peer = AutoModelForSeq2SeqLM.from_pretrained(options.model, dtype=torch.float32).eval()
     longest = min(model.context_length, 100)
