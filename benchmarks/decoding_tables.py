@@ -1,0 +1,102 @@
+"""What benchmarks/decoding.py prints: tables of medians, and what was wanted of their ratios."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+WANTED: Mapping[str, Sequence[tuple[str, str, float | None]]] = {
+    "decoding": (
+        ("everysum bf16", "transformers float32", 5.0),
+        ("everysum bf16", "transformers bf16", None),
+        ("everysum bf16", "llama.cpp BF16", 1.0),
+        ("everysum int8", "llama.cpp Q8_0", 1.0),
+        ("everysum int4", "llama.cpp Q4_0", 1.0),
+        ("everysum int4", "llama.cpp Q4_0 pure", 1.0),
+    ),
+    "prefill": (
+        ("everysum bf16", "transformers bf16", None),
+        ("everysum bf16", "llama.cpp BF16", 1.0),
+        ("everysum int8", "llama.cpp Q8_0", 1.0),
+        ("everysum int4", "llama.cpp Q4_0", 1.0),
+        ("everysum int4", "llama.cpp Q4_0 pure", 1.0),
+    ),
+    "batch": (
+        ("everysum float32", "transformers float32", None),
+        ("everysum bf16", "transformers float32", 3.0),
+        ("everysum bf16", "transformers bf16", None),
+        ("everysum bf16", "llama.cpp BF16", None),
+        ("everysum int8", "llama.cpp Q8_0", None),
+        ("everysum int4", "llama.cpp Q4_0", None),
+    ),
+    "translation": (
+        ("everysum float32", "transformers float32", None),
+        ("everysum bf16", "transformers float32", None),
+        ("everysum bf16", "transformers bf16", None),
+        ("everysum int8", "transformers float32", None),
+    ),
+}
+"""Who is compared with whom in each part, and how many times as fast it should be."""
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    print("\n| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|")
+    for row in rows:
+        print("| " + " | ".join(row) + " |", flush=True)
+
+
+def print_ratios(part: str, speeds: Mapping[str, float]) -> None:
+    """Of those that took part: how many times as fast one is as another, by their medians."""
+    pairs = [(ours, peer, wanted) for ours, peer, wanted in WANTED[part] if ours in speeds and peer in speeds]
+    if pairs:
+        print_table(
+            (f"{part}: ratio", "measured", "wanted"),
+            (
+                (f"{ours} ÷ {peer}", f"{speeds[ours] / speeds[peer]:.2f}", "" if wanted is None else f"{wanted:g}")
+                for ours, peer, wanted in pairs
+            ),
+        )
+
+
+def medians(runs: Mapping[str, Sequence[Any]], key: str | None = None) -> dict[str, float]:
+    """Each contestant's median, of a value in its answers if they have several."""
+    return {
+        name: statistics.median(answer if key is None else answer[key] for answer in answers)
+        for name, answers in runs.items()
+    }
+
+
+def print_decoding(
+    shape: str, runs: Mapping[str, Sequence[Any]], weights: Mapping[str, tuple[int, int]], bytes_a_second: float
+) -> None:
+    """Time to the first token, tokens a second after it, and their share of what memory allows."""
+    first, rates = medians(runs, "first"), medians(runs, "rate")
+    rows = []
+    for name, rate in rates.items():
+        size, numbers = weights[name]
+        limit = bytes_a_second / size
+        rows.append(
+            (
+                name,
+                f"{first[name] * 1e3:.1f} ms",
+                f"{rate:,.1f}",
+                f"{8 * size / numbers:.2f}",
+                f"{size / 1e6:,.1f} MB",
+                f"{limit:,.0f}",
+                f"{rate / limit:.0%}",
+            )
+        )
+    columns = ("to the first token", "tokens/s after it", "bits a weight", "read a token", "limit, tokens/s", "share")
+    print_table((f"decoding, {shape}", *columns), rows)
+    print_ratios("decoding", rates)
+
+
+def print_speeds(part: str, shape: str, seconds: Mapping[str, float], count: int, unit: str = "tokens/s") -> None:
+    """So many tokens, or whatever `unit` counts, in a median time."""
+    speeds = {name: count / median for name, median in seconds.items()}
+    print_table(
+        (f"{part}, {shape}", "seconds", unit),
+        ((name, f"{seconds[name]:.3f}", f"{speed:,.1f}") for name, speed in speeds.items()),
+    )
+    print_ratios(part, speeds)
