@@ -84,13 +84,13 @@ def translation(options: argparse.Namespace) -> list[dict[str, Any]]:
             given = (options.translator, {"float32": "float32", "bf16": "bfloat16"}[form], options.threads)
             entries[f"transformers {form}"] = Entry("decoding_translators", "TheirTranslator", given)
     with Round(entries) as table:
-        runs = table.play(options.repeats, "batch", sentences)
+        runs = table.play(options.repeats, "translate", sentences)
     print_speeds(
         "translation", f"{len(sentences)} sentences, 5 beams", medians(runs, "seconds"), len(sentences), "sentences/s"
     )
     first = {name: answers[0]["texts"] for name, answers in runs.items()}
-    reference = first.get("transformers float32") or next(iter(first.values()), [])
-    for name, texts in first.items():
-        same = sum(one == other for one, other in zip(texts, reference, strict=True))
+    print()
+    for name, texts in first.items() if "transformers float32" in first else ():
+        same = sum(one == other for one, other in zip(texts, first["transformers float32"], strict=True))
         print(f"{name}: {same} of {len(sentences)} texts as transformers has them in float32")
     return [{"part": "translation", "contestant": name, "runs": answers} for name, answers in runs.items()]
