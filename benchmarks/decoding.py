@@ -1,7 +1,7 @@
 """Decoding at the speed of memory: everysum beside transformers and llama.cpp, in 32, 16, 8 and 4 bits, in one run.
 
     python benchmarks/decoding.py [--repeats 5] [--parts decoding prefill batch lookup translation] [--json FILE]
-        [--model RUN] [--translator RUN] [--folder FOLDER] [--device cpu|cuda] [--quick]
+        [--shapes GPT-2 Llama] [--model RUN] [--translator RUN] [--folder FOLDER] [--device cpu|cuda] [--quick]
 
 GPT-2's shape and Llama's, 124 million random weights each (`decoding_models`), greedy, as many threads as cores;
 nothing ends early. What the peers are and how each is at its best stands in `decoding_peers` and `llama_cpp_peer`;
@@ -34,7 +34,7 @@ from typing import Any
 from decoding_models import FULL, QUICK, Sizes, make_folder, make_gguf
 from decoding_tables import medians, print_decoding, print_speeds
 from decoding_texts import lookup, translation
-from llama_cpp_peer import says_of_itself
+from llama_cpp_peer import HUGE_PAGES, says_of_itself
 from reading_speed import ReadingSpeed
 from taking_turns import Entry, Missing, Round
 
@@ -57,7 +57,10 @@ def contestants(
             dtype = {"float32": "float32", "bf16": "bfloat16"}[form]
             entries[f"transformers {form}"] = Entry("decoding_peers", "Transformers", (folder, dtype, threads, device))
         for their_form in beside[form] if files else []:
-            entries[f"llama.cpp {their_form}"] = Entry("llama_cpp_peer", "LlamaCpp", (files[their_form], threads))
+            given = (files[their_form], threads)
+            entries[f"llama.cpp {their_form}"] = Entry("llama_cpp_peer", "LlamaCpp", given)
+            name = f"llama.cpp {their_form}, huge pages"
+            entries[name] = Entry("llama_cpp_peer", "LlamaCpp", (*given, False), HUGE_PAGES)
     return entries
 
 
@@ -82,7 +85,7 @@ def networks(options: argparse.Namespace, sizes: Sizes, home: Path, reading: Rea
     """Decoding, prefill and batches with networks of random weights; the raw numbers."""
     raw: list[dict[str, Any]] = []
     with_llama_cpp = llama_cpp_takes_part(options.device)
-    for shape in SHAPES:
+    for shape in options.shapes:
         folder = make_folder(shape, sizes, home / shape.lower())
         files = make_gguf(folder) if with_llama_cpp else {}
         with Round(contestants(folder, files, options.forms, options.threads, options.device)) as table:
@@ -132,6 +135,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
+    parser.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=SHAPES)
     parser.add_argument("--forms", nargs="+", default=list(FORMS), choices=FORMS, help="of everysum's weights")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))

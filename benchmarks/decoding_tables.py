@@ -6,38 +6,37 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-WANTED: Mapping[str, Sequence[tuple[str, str, float | None]]] = {
-    "decoding": (
-        ("everysum bf16", "transformers float32", 5.0),
-        ("everysum bf16", "transformers bf16", None),
-        ("everysum bf16", "llama.cpp BF16", 1.0),
-        ("everysum int8", "llama.cpp Q8_0", 1.0),
-        ("everysum int4", "llama.cpp Q4_0", 1.0),
-        ("everysum int4", "llama.cpp Q4_0 pure", 1.0),
-    ),
-    "prefill": (
-        ("everysum bf16", "transformers bf16", None),
-        ("everysum bf16", "llama.cpp BF16", 1.0),
-        ("everysum int8", "llama.cpp Q8_0", 1.0),
-        ("everysum int4", "llama.cpp Q4_0", 1.0),
-        ("everysum int4", "llama.cpp Q4_0 pure", 1.0),
-    ),
-    "batch": (
+Comparison = tuple[str, str, float | None]
+"""Ours, the peer, and how many times as fast ours should be."""
+
+
+def llama_cpp(wanted: float | None) -> list[Comparison]:
+    """With each of its forms of as many bits, as it is and with huge pages."""
+    forms = {"bf16": ("BF16",), "int8": ("Q8_0",), "int4": ("Q4_0", "Q4_0 pure")}
+    return [
+        (f"everysum {ours}", f"llama.cpp {form}{pages}", wanted)
+        for ours, theirs in forms.items()
+        for form in theirs
+        for pages in ("", ", huge pages")
+    ]
+
+
+def transformers(wanted: float | None) -> list[Comparison]:
+    """Each form of its own, and the one that a person would choose against its default."""
+    return [
         ("everysum float32", "transformers float32", None),
-        ("everysum bf16", "transformers float32", 3.0),
         ("everysum bf16", "transformers bf16", None),
-        ("everysum bf16", "llama.cpp BF16", None),
-        ("everysum int8", "llama.cpp Q8_0", None),
-        ("everysum int4", "llama.cpp Q4_0", None),
-    ),
-    "translation": (
-        ("everysum float32", "transformers float32", None),
-        ("everysum bf16", "transformers float32", None),
-        ("everysum bf16", "transformers bf16", None),
-        ("everysum int8", "transformers float32", None),
-    ),
+        ("everysum bf16", "transformers float32", wanted),
+    ]
+
+
+WANTED: Mapping[str, Sequence[Comparison]] = {
+    "decoding": [*transformers(5.0), *llama_cpp(1.0)],
+    "prefill": [*transformers(None), *llama_cpp(1.0)],
+    "batch": [*transformers(3.0), *llama_cpp(None)],
+    "translation": [*transformers(None), ("everysum int8", "transformers float32", None)],
 }
-"""Who is compared with whom in each part, and how many times as fast it should be."""
+"""Who is compared with whom in each part."""
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

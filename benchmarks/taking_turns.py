@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -31,6 +32,8 @@ class Entry:
     module: str
     kind: str
     arguments: tuple[Any, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that its process begins with."""
 
     def make(self) -> Any:
         return getattr(importlib.import_module(self.module), self.kind)(*self.arguments)
@@ -44,7 +47,11 @@ class Seat:
         self.name = name
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=serve, args=(theirs, entry), daemon=True)
+        before = dict(os.environ)
+        os.environ.update(entry.environment)
         self.process.start()
+        os.environ.clear()
+        os.environ.update(before)
         theirs.close()
         self.missing: str | None = self.answer()
 
