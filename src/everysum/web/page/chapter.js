@@ -214,7 +214,8 @@ function split(text) {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** @param {string} text */
+/** What begins with a formula, such as x + layer(x), keeps its small letter. @param {string} text */
 function sentence(text) {
-  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
+  const word = /^(\p{L}{2}|\p{L} \p{L})/u.test(text);
+  return `${word ? text.slice(0, 1).toUpperCase() : text.slice(0, 1)}${text.slice(1)}.`;
 }
