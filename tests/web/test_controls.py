@@ -205,8 +205,8 @@ def test_the_map_is_gone_through_by_keyboard(watched) -> None:
 
 @pytest.mark.parametrize("watched", [MOVING], indirect=True)
 def test_the_map_plays_and_pauses(watched) -> None:
-    page = opened(watched, "embedding", "epochs=300", "width=1")
-    losses = map_of("epochs=300", "width=1")["losses"]
+    page = opened(watched, "embedding", "epochs=120", "width=1")
+    losses = map_of("epochs=120", "width=1")["losses"]
     press("Let it learn")(page)
     page.wait_for_function("() => Number(document.querySelector('.control .over').value) > 3")
     press("Pause")(page)
@@ -235,3 +235,14 @@ def test_a_curve_of_every_fifth_round_is_read_in_rounds(watched) -> None:
     expect(read).to_contain_text(f"round 10: without dropout {without} · with dropout {with_dropout}")
     read.get_by_role("slider").press("ArrowLeft")
     expect(read).to_contain_text("round 5: ")
+
+
+@pytest.mark.parametrize("watched", [{"viewport": {"width": 360, "height": 740}}], indirect=True)
+def test_a_drawing_is_made_anew_when_a_telephone_is_turned(watched) -> None:
+    page = opened(watched, "network")
+    drawn = control(page).locator("svg.drawing")
+    upright = drawn.get_attribute("viewBox")
+    page.set_viewport_size({"width": 1280, "height": 740})
+    expect(drawn).not_to_have_attribute("viewBox", upright)
+    page.set_viewport_size({"width": 360, "height": 740})
+    expect(drawn).to_have_attribute("viewBox", upright)

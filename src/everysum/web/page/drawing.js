@@ -16,9 +16,17 @@ export function drawing(width, height, attributes, ...children) {
   return svg("svg", { class: "drawing", role: "img", ...size, ...attributes }, children.flat());
 }
 
+const TELEPHONE = matchMedia("(max-width: 40rem)");
+
 /** Whether the screen is as narrow as a telephone's: then a drawing has to be narrow too, or its letters get too small. */
 export function narrow() {
-  return matchMedia("(max-width: 40rem)").matches;
+  return TELEPHONE.matches;
+}
+
+/** Call a function whenever that changes; the returned one ends it. @param {() => void} draws */
+export function whenNarrow(draws) {
+  TELEPHONE.addEventListener("change", draws);
+  return () => TELEPHONE.removeEventListener("change", draws);
 }
 
 /** Round numbers between two others, about `count` of them. @param {number} from @param {number} to @param {number} [count] */

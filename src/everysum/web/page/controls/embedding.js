@@ -29,8 +29,9 @@ export function embedding(lesson, set) {
     words: { step: "One round more", play: "Let it learn", start: "From the start", slider: "rounds of training" },
   });
   const fields = h("div", { class: "fields" });
-  const [place, falling, numbers] = [h("div", {}), h("div", {}), h("div", { class: "scroll" })];
-  const told = h("p", {});
+  const [place, falling] = [h("div", {}), h("div", {})];
+  const numbers = h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "where each character is" });
+  const told = h("p", { "aria-live": "polite" });
 
   /** @param {number} to after how many steps */
   function go(to) {
