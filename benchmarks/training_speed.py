@@ -28,7 +28,8 @@ from everysum.parallel import use_cores
 from everysum.training import plan
 from everysum.training.build import build_network
 from everysum.training.loop import Trainer
-from everysum.training.recipe import Recipe, merged, validated
+from everysum.training.recipe import Recipe
+from everysum.training.wishes import merged, validated
 
 VOCABULARY = 65
 SHAPES = {

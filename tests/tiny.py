@@ -19,8 +19,8 @@ from everysum.errors import EverysumError
 from everysum.training import run
 from everysum.training.prepare import Request
 from everysum.training.progress import Facts, Progress, Result, StepLine
-from everysum.training.recipe import merged
 from everysum.training.run import resume, train
+from everysum.training.wishes import merged
 
 WORDS = "the a cat dog sat ran on under wall mat egg king horse men all and again naïve"
 TINY: dict[str, Any] = {

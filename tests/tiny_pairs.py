@@ -11,8 +11,8 @@ from tiny import Listener, quietly, tiny
 
 from everysum.training.prepare import Request
 from everysum.training.progress import Progress, Result
-from everysum.training.recipe import merged
 from everysum.training.run import train
+from everysum.training.wishes import merged
 
 WORDS = {
     "der": "the", "Hund": "dog", "Katze": "cat", "ein": "a", "Ei": "egg", "saß": "sat", "rief": "called", "auf": "on",

@@ -1,6 +1,6 @@
 """Screenshots of every chapter and of the inspector, in both themes and two widths, for somebody to look at.
 
-python tools/screenshots.py FOLDER [--only network attention] [--model runs/book] [--height 900]
+python tools/screenshots.py FOLDER [--only network attention] [--widths 360 2560] [--model runs/book] [--whole]
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from everysum.server.limits import Limits
 from everysum.server.listening import listen, running
 from everysum.web.app import page_application
 
-WIDTHS = {"narrow": (390, 844), "wide": (1440, 900)}
+WIDTHS = (390, 1440)
+"""Of a telephone and of a desk, in pixels of the page."""
 THEMES = ("light", "dark")
 
 
@@ -29,7 +30,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", nargs="*", help="names of chapters, home or inspect")
     parser.add_argument("--themes", nargs="*", default=THEMES)
-    parser.add_argument("--widths", nargs="*", default=list(WIDTHS))
+    parser.add_argument("--widths", nargs="*", type=int, default=WIDTHS, help="in pixels of the page")
     parser.add_argument("--model", type=Path, action="append", default=[])
     parser.add_argument("--whole", action="store_true", help="the whole length of each page")
     asked = parser.parse_args()
@@ -42,13 +43,16 @@ def main() -> None:
     with running(page_application(admission, limits, asked.model), bound, limits), started() as browser:
         for theme in asked.themes:
             for width in asked.widths:
-                size = dict(zip(("width", "height"), WIDTHS[width], strict=True))
+                size = {"width": width, "height": 844 if width < 600 else 900}
                 watched = Watched(context_of(browser, viewport=size, color_scheme=theme), home)
                 watched.page.goto(f"{home}?token={admission.token}")
                 for name in names:
                     take(watched, name, asked.folder / f"{name}-{theme}-{width}.png", asked.whole)
                 watched.context.close()
-                print("\n".join(watched.accuse()) or f"{theme}, {width}: {len(names)} pages, nothing to complain about")
+                print(
+                    "\n".join(watched.accuse())
+                    or f"{theme}, {width} wide: {len(names)} pages, nothing to complain about"
+                )
 
 
 def take(watched: Watched, name: str, path: Path, whole: bool) -> None:
@@ -59,6 +63,7 @@ def take(watched: Watched, name: str, path: Path, whole: bool) -> None:
     if name == "inspect" and page.locator(".predictions").count():
         page.locator(".predictions .bars button").first.click()
         page.locator(".stream-view .bars").wait_for()
+    page.wait_for_load_state("networkidle")
     page.wait_for_timeout(300)
     page.screenshot(path=path, full_page=whole)
 

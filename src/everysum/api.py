@@ -13,10 +13,10 @@ from everysum.recipes import named_or_file, refuse_without_pairs, shipped_pairs
 from everysum.training.evaluation import Measurement
 from everysum.training.prepare import Request
 from everysum.training.progress import Progress
-from everysum.training.recipe import merged
 from everysum.training.run import resume as resume_run
 from everysum.training.run import train as train_run
 from everysum.training.translation_evaluation import TranslationMeasurement
+from everysum.training.wishes import merged
 
 Paths = str | Path | Sequence[str | Path]
 

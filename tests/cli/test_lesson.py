@@ -18,8 +18,9 @@ BLOCKS = {
     "heading": {"text"},
     "diagram": {"lines"},
     "sums": {"sums"},
-    "table": {"columns", "rows", "bars"},
-    "curve": {"what", "steps", "values"},
+    "table": {"columns", "rows", "bars", "alike"},
+    "curve": {"what", "steps", "values", "every"},
+    "map": {"what", "steps", "axes", "names", "places", "losses"},
     "comparison": {"what", "library", "code", "plain", "other", "largest_difference", "agrees"},
     "try": {"assignments", "shows"},
 }

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from everysum.training.recipe import Recipe, keys_of
+from everysum.training.recipe import Recipe
+from everysum.training.wishes import keys_of
 
 
 def test_every_key_that_can_be_set_is_shown_with_what_it_can_be(everysum) -> None:

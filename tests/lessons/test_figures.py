@@ -5,16 +5,21 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
+import torch
 from quick_lessons import teach
 
 from everysum.errors import UsageError
 from everysum.lessons.blocks import Block, Curve, Progress, Text
 from everysum.lessons.course import Lesson, lesson
 from everysum.lessons.figures import Given
+from everysum.plain.characters import SENTENCE, place_of, windows
+from everysum.plain.embedding import EmbeddedCharacters, random_embedding
 from everysum.plain.rhymes import RHYMES
+from everysum.plain.window import random_window_network
 
 
 def told(data: dict[str, Any]) -> dict[str, list[str]]:
@@ -147,6 +152,40 @@ def test_learning_by_heart_makes_the_unseen_worse_and_dropout_less_so() -> None:
 
 
 # --- learning for real ------------------------------------------------------------------------------------------------
+
+
+def test_the_map_of_characters_is_moved_as_torch_moves_it() -> None:
+    (block,) = [block for block in teach("embedding", "epochs=8", "seed=3")["blocks"] if block["kind"] == "map"]
+    assert block["names"] == ["h", "u", "m", "p", "t", "y", "␣", "d", "s", "a", "o", "n", "w", "l"]
+    random = Random(3)
+    embedding = random_embedding(27, 2, random, 0.3)
+    network = random_window_network(EmbeddedCharacters(embedding), random)
+    layers = (network.hidden.weight, network.hidden.bias, network.output.weight, network.output.bias)
+    vectors, first, bias, second, last = weights = [
+        tensor(part).requires_grad_() for part in (embedding.weight, *layers)
+    ]
+    pairs = windows(SENTENCE)
+    sentence = torch.tensor([[place_of(character) for character in window] for window, _ in pairs])
+    following = torch.tensor([place_of(character) for _, character in pairs])
+    shown = [place_of(name.replace("␣", " ")) for name in block["names"]]
+    optimizer = torch.optim.SGD(weights, lr=0.2)
+    for places, loss in zip(block["places"], block["losses"], strict=True):
+        assert torch.allclose(torch.tensor(places, dtype=torch.float64), vectors.detach()[shown], rtol=1e-9, atol=1e-12)
+        outputs = torch.relu(vectors[sentence].flatten(1) @ first.T + bias) @ second.T + last
+        theirs = torch.nn.functional.cross_entropy(outputs, following)
+        assert loss == pytest.approx(theirs.item(), rel=1e-9)
+        optimizer.zero_grad()
+        theirs.backward()
+        optimizer.step()
+    assert len(block["losses"]) == 9
+    assert block["losses"][-1] < block["losses"][0]
+
+
+def tensor(numbers: Any) -> torch.Tensor:
+    def valued(part: Any) -> Any:
+        return [valued(each) for each in part] if isinstance(part, list) else part.value
+
+    return torch.tensor(valued(numbers), dtype=torch.float64)
 
 
 def test_in_a_dozen_rounds_the_window_network_gets_better() -> None:

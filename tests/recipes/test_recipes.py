@@ -15,8 +15,8 @@ from everysum.errors import UsageError
 from everysum.model import load
 from everysum.recipes import RECIPES, named_or_file
 from everysum.training.prepare import Request
-from everysum.training.recipe import merged
 from everysum.training.run import train
+from everysum.training.wishes import merged
 
 OPENED_AS = {
     "default": "Qwen3ForCausalLM",

@@ -22,8 +22,8 @@ from everysum.tokenizers import load_tokenizer, train_tokenizer
 from everysum.training import base
 from everysum.training.prepare import Request
 from everysum.training.progress import Progress, Result
-from everysum.training.recipe import merged
 from everysum.training.run import train
+from everysum.training.wishes import merged
 
 ENGINE = tiny()["engine"]
 WISHES = {"schedule": {"steps": 6, "batch_size": 4, "evaluate_every": 3, "sample_every": 6}, "engine": ENGINE}

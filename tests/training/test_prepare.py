@@ -12,7 +12,7 @@ from everysum.errors import EverysumError, InputError, MachineError, UsageError
 from everysum.files import cache_folder
 from everysum.training.base import recipe_of_run
 from everysum.training.prepare import Request, prepare
-from everysum.training.recipe import merged, overrides_from
+from everysum.training.wishes import merged, overrides_from
 
 REFUSALS = [
     (["network.heads=0"], UsageError, "the recipe's network.heads cannot be 0"),

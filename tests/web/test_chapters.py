@@ -5,37 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
-from browsing import Watched, violations
-from playwright.sync_api import Locator, Page, expect
+from browsing import violations
+from chapter_pages import QUICK, control, opened, press, slide
+from playwright.sync_api import Page, expect
 
 from everysum.lessons.course import CHAPTERS, lesson
-
-QUICK: dict[str, tuple[str, ...]] = {
-    "characters": ("epochs=4",),
-    "one-hot": ("epochs=1",),
-    "embedding": ("epochs=2", "width=2"),
-    "dropout": ("epochs=10",),
-    "gpt": ("steps=1", "characters=5"),
-    "separator": ("epochs=1",),
-    "transformer": ("epochs=1",),
-}
-"""Figures with which the lessons that train something are quick."""
-
-
-def control(page: Page) -> Locator:
-    return page.get_by_role("region", name="By hand")
-
-
-def press(name: str) -> Callable[[Page], None]:
-    return lambda page: control(page).get_by_role("button", name=name, exact=True).click()
-
-
-def slide(label: str, value: str) -> Callable[[Page], None]:
-    """Set a number of the control, by its label."""
-    return lambda page: control(page).get_by_label(label, exact=True).first.fill(value)
 
 
 @dataclass(frozen=True)
@@ -104,13 +80,6 @@ def figures_on(page: Page) -> list[str]:
     )
 
 
-def opened(watched: Watched, name: str, *settings: str) -> Page:
-    asked = urlencode([("set", text) for text in (*QUICK.get(name, ()), *settings)])
-    page = watched.open(f"/chapter/{name}?{asked}" if asked else f"/chapter/{name}")
-    watched.ready()
-    return page
-
-
 def test_no_chapter_is_forgotten() -> None:
     assert list(WORKS) == [chapter.name for chapter in CHAPTERS]
 
@@ -152,105 +121,6 @@ def expect_eventually(page: Page, figures: list[str]) -> None:
     assert figures_on(page) == figures
 
 
-def test_pointing_at_a_neuron_writes_its_sum_out(watched) -> None:
-    page = opened(watched, "network")
-    control(page).get_by_role("button", name="orange: −47.094").focus()
-    told = control(page).locator("p.sum")
-    expect(told).to_have_text("orange = −47.094 = 32 × −0.36 + 107 × −0.21 + 56 × −0.27 + 11.2 × 0.18")
-
-
-def test_a_weight_among_the_readers_own_numbers_turns_the_verdict(watched) -> None:
-    page = opened(watched, "network")
-    own = page.locator("details.own")
-    own.locator("fieldset", has_text="orange neuron").get_by_label("volume", exact=True).fill("-0.18")
-    watched.ready(2)
-    expect(control(page).get_by_role("button", name="orange: −51.126")).to_be_visible()
-    expect(page.locator(".blocks .moved").first).to_be_visible()
-    own.get_by_role("button", name="As it was").click()
-    expect(control(page).get_by_role("button", name="orange: −47.094")).to_be_visible()
-
-
-def test_an_epoch_at_a_press_lets_the_curve_fall(watched) -> None:
-    page = opened(watched, "training", "epochs=1")
-    seen = []
-    for count in (1, 2, 3):
-        watched.ready(count)
-        expect(control(page).get_by_role("heading", name=f"What it says after {count} epochs")).to_be_visible()
-        seen.append(control(page).locator("path.line").get_attribute("d"))
-        press("One epoch more")(page)
-    assert [path.count("L") for path in seen] == [0, 1, 2]
-    rows = control(page).locator("table").first.locator("td.number").all_text_contents()
-    assert abs(number(rows[0]) - number(rows[1])) < 1e-4
-
-
-def test_the_window_slides_and_types(watched) -> None:
-    page = opened(watched, "characters")
-    spoken = lesson("characters", QUICK["characters"]).data()
-    table = next(
-        block for block in spoken["blocks"] if block["kind"] == "table" and block["rows"][0]["name"] == "after 0"
-    )
-    said = table["rows"][-1]["cells"][0].replace("␣", " ")
-    sentence = said if said.startswith("humpty dumpt") else "humpty dumpt" + said
-    press("Next character")(page)
-    expect(control(page).locator("p.quiet").first).to_contain_text(f"It sees “{sentence[1:13]}”")
-    press("Let it type")(page)
-    expect(control(page).locator("p.quiet").first).to_have_text(f"It has said “{sentence[12:]}”.")
-
-
-def test_words_that_change_places_behind_the_last_change_nothing(watched) -> None:
-    page = opened(watched, "attention")
-    taken = control(page).locator(".sums .result")
-    before = taken.all_text_contents()
-    words = control(page).get_by_role("listitem")
-    words.nth(0).drag_to(words.nth(1))
-    watched.ready(2)
-    expect(words.first).to_contain_text("dumpty")
-    assert taken.all_text_contents() == before
-    words.nth(2).drag_to(words.nth(0))
-    watched.ready(3)
-    expect(control(page).get_by_role("heading", name="What humpty takes home")).to_be_visible()
-    assert taken.all_text_contents() != before
-
-
-def test_sums_around_the_layers_can_be_switched_off(watched) -> None:
-    page = opened(watched, "residual")
-    rows = next(
-        b for b in lesson("residual").data()["blocks"] if b["kind"] == "table" and b["columns"] == ["without", "with"]
-    )
-    bars = control(page).locator(".bars .value")
-    assert bars.all_text_contents() == [row["cells"][1] for row in rows["rows"]]
-    press("Sums around the layers")(page)
-    assert bars.all_text_contents() == [row["cells"][0] for row in rows["rows"]]
-    expect(control(page)).to_contain_text("the gradient has vanished")
-
-
-def test_each_kind_of_position_numbers_is_drawn(watched) -> None:
-    page = opened(watched, "positions")
-    for kind in ("sines", "unpaired sines and cosines", "fractions", "counting", "sines and cosines"):
-        press(kind)(page)
-        expect(control(page).get_by_role("img", name=f"position numbers, {kind}", exact=True)).to_be_visible()
-    stage = control(page).get_by_role("application")
-    stage.focus()
-    for _ in range(2):
-        page.keyboard.press("ArrowDown")
-    table = [b for b in lesson("positions").data()["blocks"] if b["kind"] == "table"][4]
-    shown = control(page).locator(".reading").text_content()
-    assert abs(number(shown.rsplit(": ", 1)[1]) - table["rows"][2]["values"][0]) < 1e-6
-
-
-def test_merges_are_made_one_by_one_on_the_readers_own_sentence(watched) -> None:
-    page = opened(watched, "sub-words", "text=the cat the hat", "merges=0")
-    cut = control(page).locator(".tokens").first
-    assert "".join(cut.locator(".token").all_text_contents()) == "the␣cat␣the␣hat"
-    lengths = []
-    for count in range(1, 4):
-        watched.ready(count)
-        lengths.append(cut.locator(".token").count())
-        press("One merge more")(page)
-    assert lengths == sorted(lengths, reverse=True)
-    assert lengths[0] > lengths[-1]
-
-
 def test_long_work_shows_how_far_it_is_and_can_be_cancelled(watched) -> None:
     page = watched.open("/chapter/gpt?set=steps%3D5000")
     page.get_by_role("progressbar").wait_for()
@@ -273,7 +143,3 @@ def test_the_code_of_a_chapter_is_read_on_the_page(watched) -> None:
     page = opened(watched, "network")
     page.get_by_text("everysum/plain/network.py").click()
     expect(page.locator("details[open] pre code").last).to_contain_text("def neuron(")
-
-
-def number(text: str) -> float:
-    return float(text.replace("−", "-"))

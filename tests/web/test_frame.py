@@ -73,12 +73,12 @@ def test_the_keyboard_alone_goes_from_the_top_into_a_chapter(watched) -> None:
 
 def test_the_theme_that_is_chosen_stays(watched) -> None:
     page = watched.open("/")
-    page.get_by_role("button", name="Colours: auto").click()
-    page.get_by_role("button", name="Colours: light").click()
+    page.get_by_role("button", name="Colors: auto").click()
+    page.get_by_role("button", name="Colors: light").click()
     background = "() => getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(background)
     page.reload()
-    page.get_by_role("button", name="Colours: dark").wait_for()
+    page.get_by_role("button", name="Colors: dark").wait_for()
     assert page.evaluate(background) == dark == "rgb(19, 22, 28)"
 
 

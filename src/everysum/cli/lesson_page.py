@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from everysum.cli.curve import draw_curve
+from everysum.cli.point_map import draw_map
 from everysum.cli.terminal import bar, printable
 
 WIDEST = 80
@@ -46,6 +47,7 @@ class Page:
             "sums": self.sums,
             "table": self.table,
             "curve": self.curve,
+            "map": self.map,
             "comparison": self.comparison,
         }
 
@@ -173,10 +175,17 @@ class Page:
             self.line((f"{row['name']:<{names}}", NAMED), (written, STRONG if row["strong"] else ""), (drawn, NAMED))
 
     def curve(self, block: Data) -> None:
-        values = block["values"]
+        points = [(place * block["every"], value) for place, value in enumerate(block["values"], 1)]
+        step = block["steps"]
         self.line()
-        self.line((f"{block['what']}, {block['steps']} by {block['steps']}", QUIET))
-        for line in draw_curve(list(enumerate(values, 1)), [], width=min(72, self.width - 4), height=8):
+        seen = f"{step} by {step}" if block["every"] == 1 else f"every {block['every']} {step}s"
+        self.line((f"{block['what']}, {seen}", QUIET))
+        for line in draw_curve(points, [], width=min(72, self.width - 4), height=8):
+            self.line((line, ""))
+
+    def map(self, block: Data) -> None:
+        self.line()
+        for line in draw_map(block, self.width - 4):
             self.line((line, ""))
 
     def comparison(self, block: Data) -> None:

@@ -29,7 +29,8 @@ def recipe_text(recipe: Recipe) -> str:
 
 def lines_of(section: Section, prefix: str) -> Iterator[str]:
     """A line for each value of a section, then its sections, each behind an empty line and what it is."""
-    from everysum.training.recipe import Section, sections_of
+    from everysum.training.recipe import Section
+    from everysum.training.wishes import sections_of
 
     values = {name: getattr(section, name) for name in type(section).model_fields}
     for name, value in values.items():

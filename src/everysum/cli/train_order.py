@@ -138,7 +138,7 @@ def wishes_of(
 ) -> dict[str, Any]:
     """The recipe's values, with those of `--set` and of the other options instead where they are given."""
     from everysum.recipes import named_or_file
-    from everysum.training.recipe import check_wishes, merged, overrides_from
+    from everysum.training.wishes import check_wishes, merged, overrides_from
 
     wishes = merged(named_or_file(recipe), overrides_from(assignments))
     check_wishes(wishes, pairs=pairs)

@@ -128,7 +128,7 @@ def blind(words: Matrix, query: Layer, key: Layer, value: Layer) -> Iterator[Blo
         "Let humpty and dumpty change places. The same sums are made in another order; not one number changes. So "
         "words must be told where they stand: see the chapter positions."
     )
-    yield table(("1", "2", "3"), [row("humpty dumpty sat", before), row("dumpty humpty sat", after)])
+    yield table(("1", "2", "3"), [row("humpty dumpty sat", before), row("dumpty humpty sat", after)], alike=True)
 
 
 def standard(words: Matrix, query: Layer, key: Layer, value: Layer) -> Iterator[Block]:
@@ -143,7 +143,7 @@ def standard(words: Matrix, query: Layer, key: Layer, value: Layer) -> Iterator[
     for place, word in enumerate(words):
         weights = attention_weights(query(word), keys[: place + 1])
         lines.append(row(f"{WORDS[place]} listens to", [*weights, *["·"] * (2 - place)]))
-    yield table(WORDS, lines)
+    yield table(WORDS, lines, alike=True)
     yield sums({"score of sat, divided": scaled_score(query(words[-1]), keys[-1])}, depth=2)
     yield Heading("Asking another sentence")
     others = [numbers("0.7 −0.3"), numbers("−1.0 0.4")]

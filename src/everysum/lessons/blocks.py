@@ -1,4 +1,4 @@
-"""What a lesson is made of: blocks of text, sums, tables, curves and comparisons. Terminal and page show the same."""
+"""What a lesson is made of: text, sums, tables, curves, maps, comparisons. Terminal and page show the same."""
 
 from __future__ import annotations
 
@@ -77,22 +77,43 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows and columns; `bars` is the column that is drawn as bars as well, whose numbers are shares of 1."""
+    """Rows and columns; `bars` is the column that is drawn as bars as well, whose numbers are shares of 1.
+
+    `alike`: all its numbers are of one kind, so that each may be seen beside all others, as colors of one scale.
+    """
 
     kind: ClassVar[str] = "table"
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     bars: int | None = None
+    alike: bool = False
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Numbers in a row, such as the loss at each step."""
+    """Numbers in a row, such as the loss at each step; `every`: so many steps lie before each of them."""
 
     kind: ClassVar[str] = "curve"
     what: str
     steps: str
     values: tuple[float, ...]
+    every: int = 1
+
+
+@dataclass(frozen=True)
+class Map:
+    """Points that training moves: where each named one lies before the first step and after every one.
+
+    `places` holds for each of these moments a pair of numbers for each name; `losses` the loss at each of them.
+    """
+
+    kind: ClassVar[str] = "map"
+    what: str
+    steps: str
+    axes: tuple[str, str]
+    names: tuple[str, ...]
+    places: tuple[tuple[tuple[float, float], ...], ...]
+    losses: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -118,7 +139,7 @@ class Try:
     shows: str
 
 
-Block = Text | Heading | Diagram | Sums | Table | Curve | Comparison | Try
+Block = Text | Heading | Diagram | Sums | Table | Curve | Map | Comparison | Try
 Progress = Callable[[int, int, float], None]
 """Called during long work: how many steps are done, of how many, and the loss."""
 
@@ -163,15 +184,15 @@ def row(name: str, cells: Iterable[Cell], *, strong: bool = False) -> Row:
     return Row(name, tuple(shown(cell) for cell in cells), tuple(valued(cell) for cell in cells), strong)
 
 
-def table(columns: str | Sequence[str], rows: Iterable[Row], *, bars: int | None = None) -> Table:
+def table(columns: str | Sequence[str], rows: Iterable[Row], *, bars: int | None = None, alike: bool = False) -> Table:
     """`columns` may be one text, its names parted by spaces."""
-    return Table(tuple(columns.split() if isinstance(columns, str) else columns), tuple(rows), bars)
+    return Table(tuple(columns.split() if isinstance(columns, str) else columns), tuple(rows), bars, alike)
 
 
 def matrix_table(name: str, matrix: Matrix, columns: Sequence[str] = ()) -> Table:
     """A matrix with its rows numbered."""
     heads = columns or ["" for _ in matrix[0]]
-    return table(heads, [row(numbered(name, place), numbers) for place, numbers in enumerate(matrix, 1)])
+    return table(heads, [row(numbered(name, place), numbers) for place, numbers in enumerate(matrix, 1)], alike=True)
 
 
 def numbered(name: str, place: int) -> str:

@@ -38,8 +38,8 @@ def teach(given: Given, progress: Progress) -> Iterator[Block]:
         {name: sum_of_differences(vector, target) for name, vector in (("outputs", outputs), ("wrong", wrong))}, 3
     )
     yield Text(
-        "A network that says 5 and 1 is right, very clearly. Yet it is punished for overshooting, harder than one that "
-        "says 0 and 1 and is wrong. The outputs must be brought between 0 and 1 first, in the same order."
+        "The article's network that says 5 and 1 is right, very clearly. Yet it is punished for overshooting, harder "
+        "than one that says 0 and 1 and is wrong. The outputs must be brought between 0 and 1 first, in the same order."
     )
     yield Heading("From outputs to chances")
     yield Text(

@@ -13,7 +13,7 @@ from everysum.lessons.figures import Figure, Given
 from everysum.lessons.network import INPUTS
 from everysum.plain.dropout import Dropout, afterwards, connections_deleted, ensemble, ways_to_delete
 from everysum.plain.network import neuron
-from everysum.plain.overfitting import curves
+from everysum.plain.overfitting import EVERY, curves
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -80,7 +80,7 @@ def neurons_silenced(given: Given) -> Iterator[Block]:
     )
     dropout = Dropout(p, Random(given.count("seed")))
     inputs = given.vector("inputs")
-    yield table(INPUTS, [row("all", inputs), *(row(f"time {at}", dropout(inputs)) for at in (1, 2, 3))])
+    yield table(INPUTS, [row("all", inputs), *(row(f"time {at}", dropout(inputs)) for at in (1, 2, 3))], alike=True)
 
 
 def by_heart(given: Given, progress: Progress) -> Iterator[Block]:
@@ -98,8 +98,8 @@ def by_heart(given: Given, progress: Progress) -> Iterator[Block]:
         ("seen: loss", "unseen: best", "unseen: loss"),
         [row(name, [curve[-1][0], min(unseen for _, unseen in curve), curve[-1][1]]) for name, curve in found.items()],
     )
-    yield Curve("loss on unseen examples, without dropout", "5 rounds", tuple(unseen for _, unseen in found["without"]))
-    yield Curve("loss on unseen examples, with dropout", "5 rounds", tuple(unseen for _, unseen in found["with"]))
+    for name, curve in found.items():
+        yield Curve(f"loss on unseen examples, {name} dropout", "round", tuple(unseen for _, unseen in curve), EVERY)
 
 
 def in_torch(inputs: Tensor, weights: Tensor, p: float) -> Tensor:

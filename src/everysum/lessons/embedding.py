@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from random import Random
 from typing import TYPE_CHECKING
 
-from everysum.lessons.blocks import Block, Heading, Progress, Text, Try, row, sums, table
+from everysum.lessons.blocks import Block, Heading, Map, Progress, Text, Try, row, sums, table
 from everysum.lessons.chapter import Chapter
 from everysum.lessons.characters import visible
 from everysum.lessons.comparison import compared
 from everysum.lessons.figures import Figure, Given
 from everysum.plain.characters import ALPHABET, SENTENCE, WINDOW, place_of, said, windows
+from everysum.plain.deviation import mean
 from everysum.plain.embedding import EmbeddedCharacters, Embedding, by_one_hot, random_embedding
 from everysum.plain.matrix import transposed
 from everysum.plain.number import Number
@@ -33,6 +34,9 @@ FIGURES = (
 
 COLUMNS = 6
 """Characters whose numbers are shown."""
+RATE = 0.2
+CLOSE = 0.3
+"""The deviation of the numbers that make a map, at the start: all characters lie near each other."""
 
 
 def teach(given: Given, progress: Progress) -> Iterator[Block]:
@@ -62,6 +66,7 @@ def teach(given: Given, progress: Progress) -> Iterator[Block]:
     yield sums({"looked up": by_one_hot(embedding, one_hot(place, len(ALPHABET)))[0]})
     yield from tied(network, embedding, given)
     yield from trained(network, embedding, letters, given, progress)
+    yield from mapped(given, progress)
     yield from used_again(embedding, given)
     yield Try(("width=2",), "Two numbers for each character.")
     yield Try(("window=aaaaaaaaaaaa",), "One character in all places: twelve gradients, all for one row.")
@@ -69,7 +74,9 @@ def teach(given: Given, progress: Progress) -> Iterator[Block]:
 
 def columns_of(embedding: Embedding, letters: list[str]) -> Block:
     shown = transposed([embedding.weight[place_of(letter)] for letter in letters])
-    return table([visible(letter) for letter in letters], [row(f"{at}", line) for at, line in enumerate(shown, 1)])
+    return table(
+        [visible(letter) for letter in letters], [row(f"{at}", line) for at, line in enumerate(shown, 1)], alike=True
+    )
 
 
 def tied(network: WindowNetwork, embedding: Embedding, given: Given) -> Iterator[Block]:
@@ -124,13 +131,48 @@ def trained(
 ) -> Iterator[Block]:
     yield Heading("Training moves them")
     epochs = given.count("epochs")
-    losses = learn(network, SENTENCE, epochs=epochs, rate=0.2, progress=lambda step, loss: progress(step, epochs, loss))
+    losses = learn(
+        network, SENTENCE, epochs=epochs, rate=RATE, progress=lambda step, loss: progress(step, epochs, loss)
+    )
     speech = said(network.next_character, SENTENCE[:WINDOW], len(SENTENCE) - WINDOW)
     yield Text(
         f"After {epochs} rounds through {SENTENCE!r} the loss went from {losses[0]:.5g} to {losses[-1]:.5g}, and it "
         f"says {speech!r}. Nobody told it which numbers to use; here is what became of them:"
     )
     yield columns_of(embedding, letters)
+
+
+def mapped(given: Given, progress: Progress) -> Iterator[Block]:
+    """Two numbers for each character, and where every step of their training moves them."""
+    epochs, random = given.count("epochs"), Random(given.count("seed"))
+    embedding = random_embedding(len(ALPHABET), 2, random, CLOSE)
+    network = random_window_network(EmbeddedCharacters(embedding), random)
+    letters = list(dict.fromkeys(SENTENCE))
+    places = [places_of(embedding, letters)]
+
+    def moved(step: int, loss: float) -> None:
+        places.append(places_of(embedding, letters))
+        progress(step, epochs, loss)
+
+    losses = learn(network, SENTENCE, epochs=epochs, rate=RATE, progress=moved)
+    losses.append(mean([network.loss(example) for example in windows(SENTENCE)]).value)
+    yield Heading("Two numbers make a map")
+    yield Text(
+        "Many numbers cannot be drawn, two can. The same once more with two numbers for each character, which say "
+        "where it lies on a map. All begin near each other; characters in one place would be the same to the network, "
+        f"so training moves them apart. In {epochs} rounds the loss goes from {losses[0]:.5g} to {losses[-1]:.5g}:"
+    )
+    shown = tuple(visible(letter) for letter in letters)
+    yield Map("the characters", "round", ("first number", "second number"), shown, tuple(places), tuple(losses))
+    yield Text(
+        "What lies near what says little here: one sentence is not much to learn from. In models that have read much, "
+        "tokens that are used alike come to lie near each other."
+    )
+
+
+def places_of(embedding: Embedding, letters: list[str]) -> tuple[tuple[float, float], ...]:
+    rows = [embedding.weight[place_of(letter)] for letter in letters]
+    return tuple((first.value, second.value) for first, second in rows)
 
 
 def used_again(embedding: Embedding, given: Given) -> Iterator[Block]:
@@ -144,7 +186,7 @@ def used_again(embedding: Embedding, given: Given) -> Iterator[Block]:
         *(other.output.bias or []),
     ]
     epochs = given.count("epochs")
-    losses = train(windows(text, 5), other.loss, layers, epochs=epochs, rate=0.2)
+    losses = train(windows(text, 5), other.loss, layers, epochs=epochs, rate=RATE)
     speech = said(other.next_character, text[:5], len(text) - 5)
     yield Text(
         "What was learned about characters can be taken along. Another network, with a window of 5, takes this "

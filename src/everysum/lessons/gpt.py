@@ -124,7 +124,7 @@ def through_the_block(network: GPT, hidden: Matrix, prompt: str) -> Iterator[Blo
     for head in (0, 1):
         weights = heard(queries[last][head], [key[head] for key in keys], attention.score)  # type: ignore[attr-defined]
         rows.append(row(f"head {head + 1}", weights[first:]))
-    yield table([visible(c).replace("\n", "⏎") for c in prompt[first:]], rows)
+    yield table([visible(c).replace("\n", "⏎") for c in prompt[first:]], rows, alike=True)
     added = attention(normed)
     yield Text("What attention brings is added to what flowed past it; then feed-forward does the same:")
     after = [[x + y for x, y in zip(one, other, strict=True)] for one, other in zip(hidden, added, strict=True)]

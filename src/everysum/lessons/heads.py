@@ -59,7 +59,7 @@ def teach(given: Given, progress: Progress) -> Iterator[Block]:
     yield from listening(words, query, key)
     yield Text("What sat takes home, the two numbers of head 1, then those of head 2:")
     brought = article(words)
-    yield table(("1", "2", "3", "4"), [row(word, one) for word, one in zip(WORDS, brought, strict=True)])
+    yield table(("1", "2", "3", "4"), [row(word, one) for word, one in zip(WORDS, brought, strict=True)], alike=True)
     yield from folded_together(words, query, key, value)
     yield Heading("The same in torch")
     ways = [way.shared.weight for way in (query, key, value)] + [way.per_head.weight for way in (query, key, value)]
@@ -76,7 +76,7 @@ def listening(words: Matrix, query: SharedThenPerHead, key: SharedThenPerHead) -
             row(f"head {head + 1}", attention_weights(asked[here], [one[here] for one in found], product_score))
         )
     yield Text("Each head scores the keys with its own two numbers, so each listens to other words:")
-    yield table(WORDS, rows)
+    yield table(WORDS, rows, alike=True)
 
 
 def folded_together(
@@ -92,7 +92,7 @@ def folded_together(
     yield sums({"weight 1, 1": query.folded().weight[0][0]})
     yield matrix_table("query row", query.folded().weight)
     equal = standard(query, key, value, 2)(words)
-    yield table(("1", "2", "3", "4"), [row(word, one) for word, one in zip(WORDS, equal, strict=True)])
+    yield table(("1", "2", "3", "4"), [row(word, one) for word, one in zip(WORDS, equal, strict=True)], alike=True)
     yield Text(
         "The standard then mixes what the heads bring home by one more matrix, the output matrix (here it leaves "
         "all as it is), and divides each score by the root of the head's size, as in the chapter attention."

@@ -96,7 +96,7 @@ def other_readings(outputs: Vector) -> Iterator[Block]:
         f"It says {by_sign(one)} too. Or they become chances, which are positive and add up to 1: as shares of their "
         "sum while both are positive, by softmax always (a chapter of its own)."
     )
-    yield table(KINDS, rows)
+    yield table(KINDS, rows, alike=True)
     yield Text(
         f"And feed it cloud cover and humidity, call the outputs {WEATHER[0]} and {WEATHER[1]}, and the same machine "
         "forecasts the weather, given weights that are good for it. It knows nothing of leaves; we do."
@@ -127,7 +127,7 @@ def without_a_bend(given: Given) -> Iterator[Block]:
         "the products along the paths, added up, are one weight that does the same:"
     )
     yield sums({"red → leaf": together[0][0], "red → flower": together[1][0]})
-    yield table(INPUTS, [row(f"→ {kind}", weights) for kind, weights in zip(KINDS, together, strict=True)])
+    yield table(INPUTS, [row(f"→ {kind}", weights) for kind, weights in zip(KINDS, together, strict=True)], alike=True)
     yield Text("Eight weights instead of eighteen, and the same outputs for every object. A bend prevents that.")
 
 

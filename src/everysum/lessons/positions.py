@@ -51,7 +51,9 @@ def teach(given: Given, progress: Progress) -> Iterator[Block]:
     for name, rows in made.items():
         yield Heading(name.replace("_", " "))
         yield Text(ABOUT[name])
-        yield table([f"{at}" for at in range(width)], [row(f"position {at}", line) for at, line in enumerate(rows)])
+        yield table(
+            [f"{at}" for at in range(width)], [row(f"position {at}", line) for at, line in enumerate(rows)], alike=True
+        )
         last = rows[min(1, length - 1)][-1]
         yield sums({f"position 1, number {width - 1}": last}, depth=3)
     yield from seeing_order(given, made["sines_and_cosines"])
@@ -74,7 +76,7 @@ def seeing_order(given: Given, rows: Matrix) -> Iterator[Block]:
         name: last_word_attention(placed(words, rows), query, key, value)
         for name, words in (("humpty dumpty sat", [humpty, dumpty, sat]), ("dumpty humpty sat", [dumpty, humpty, sat]))
     }
-    yield table([f"{at}" for at in range(width)], [row(name, answer) for name, answer in answers.items()])
+    yield table([f"{at}" for at in range(width)], [row(name, answer) for name, answer in answers.items()], alike=True)
     yield sums({"humpty at position 1, number 0": added(humpty, rows[1])[0]})
 
 

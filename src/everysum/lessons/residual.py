@@ -97,6 +97,7 @@ def with_normalization(x: Vector, through: Layer) -> Iterator[Block]:
             row("pre-norm:  x + layer(norm(x))", pre_norm([x], norm, through)[0]),
             row("post-norm: norm(x + layer(x))", post_norm([x], norm, through)[0]),
         ],
+        alike=True,
     )
 
 

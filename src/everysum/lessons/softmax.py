@@ -84,7 +84,9 @@ def cold_and_warm(outputs: Vector, temperature: float) -> Iterator[Block]:
     yield Text("Divide all outputs by a number first: below 1 it makes the likely likelier, above 1 all more alike.")
     degrees = sorted({0.5, 1.0, 2.0, temperature})
     yield table(
-        CHARACTERS, [row(f"{degree:g}", softmax(outputs, degree), strong=degree == temperature) for degree in degrees]
+        CHARACTERS,
+        [row(f"{degree:g}", softmax(outputs, degree), strong=degree == temperature) for degree in degrees],
+        alike=True,
     )
 
 

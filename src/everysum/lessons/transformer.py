@@ -131,7 +131,11 @@ def once(encoded: Matrix, sentence: tuple[str, ...], given: Given) -> Iterator[B
         "of them. The first four numbers of each, the first one as its sum (Add & Norm: normalized, scaled, "
         "shifted):"
     )
-    yield table(("1", "2", "3", "4"), [row(word, vector[:4]) for word, vector in zip(sentence, encoded, strict=True)])
+    yield table(
+        ("1", "2", "3", "4"),
+        [row(word, vector[:4]) for word, vector in zip(sentence, encoded, strict=True)],
+        alike=True,
+    )
     yield sums({f"{sentence[0]}, number 1": encoded[0][0]}, depth=2)
 
 
@@ -153,7 +157,7 @@ def asking(
         ]
         rows.append(row(f"after {ENGLISH[target[place]]}", weights))
     yield Text("Which words of the sentence each written word listens to in the first block, the mean of two heads:")
-    yield table([GERMAN[word] for word in source], rows)
+    yield table([GERMAN[word] for word in source], rows, alike=True)
     yield from one_answer(network, hidden[0], encoded, source)
 
 
@@ -184,7 +188,7 @@ def alone(network: Transformer) -> Iterator[Block]:
         "Feed-forward meets each position alone, so no word can look ahead through it. One vector, with a neighbor and "
         "without:"
     )
-    yield table(("1", "2", "3", "4"), [row("with", together[0][:4]), row("without", apart[0][:4])])
+    yield table(("1", "2", "3", "4"), [row("with", together[0][:4]), row("without", apart[0][:4])], alike=True)
 
 
 def embedded(network: Transformer, source: list[int], target: list[int]) -> Matrix:

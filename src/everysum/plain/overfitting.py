@@ -20,6 +20,8 @@ from everysum.plain.vector import Matrix, Vector
 
 Example = tuple[Vector, int]
 Curve = list[tuple[float, float]]
+EVERY = 5
+"""Epochs between two looks at the losses."""
 
 
 def examples(count: int, random: Random, wrong: float = 0.15) -> list[Example]:
@@ -32,8 +34,8 @@ def examples(count: int, random: Random, wrong: float = 0.15) -> list[Example]:
     return made
 
 
-def curves(probability: float, *, seed: int, epochs: int, rate: float = 0.3, every: int = 5) -> Curve:
-    """The loss on the 16 examples trained on, and that on 100 held out, after every 5 epochs.
+def curves(probability: float, *, seed: int, epochs: int, rate: float = 0.3, every: int = EVERY) -> Curve:
+    """The loss on the 16 examples trained on, and that on 100 held out, after every few epochs.
 
     `probability` is that of each connection into the neurons to be missing; 0 trains without dropout.
     """

@@ -11,7 +11,7 @@ from everysum.data.tiny_translator import sentence_pairs
 from everysum.errors import UsageError
 from everysum.files import make_folder, write_atomically
 from everysum.training.material import TINY_TRANSLATOR_FILES
-from everysum.training.recipe import read_recipe
+from everysum.training.wishes import read_recipe
 
 RECIPES: dict[str, tuple[str, Mapping[str, Any]]] = {
     "default": (

@@ -37,7 +37,8 @@ from everysum.tokenizers import load_tokenizer
 from everysum.tokenizers.tokenizer import Tokenizer
 from everysum.training.build import build_network, design
 from everysum.training.checkpoint import WEIGHTS, Checkpoints, load_weights
-from everysum.training.recipe import Base, PublishedChoice, Recipe, read_recipe, validated
+from everysum.training.recipe import Base, PublishedChoice, Recipe
+from everysum.training.wishes import read_recipe, validated
 
 RECIPE = "recipe.json"
 FREE = ("context_length", "dropout")

@@ -16,9 +16,10 @@ from everysum.files import cache_folder
 from everysum.tokenizers import train_tokenizer
 from everysum.tokenizers.tokenizer import Tokenizer
 from everysum.training.pair_task import PairTask
-from everysum.training.recipe import Recipe, merged
+from everysum.training.recipe import Recipe
 from everysum.training.task import Task
 from everysum.training.text_task import TextTask
+from everysum.training.wishes import merged
 
 SIDES = ("paths", "target_paths", "held_out_paths", "held_out_target_paths")
 """Where a recipe's text names files."""

@@ -22,7 +22,8 @@ from everysum.models.network import head_size_of
 from everysum.training import base, pair_plan
 from everysum.training.choices import chosen_heads, count_in
 from everysum.training.loop import Trainer
-from everysum.training.recipe import PublishedChoice, Recipe, merged, validated
+from everysum.training.recipe import PublishedChoice, Recipe
+from everysum.training.wishes import merged, validated
 
 DEFAULT_MINUTES = 5.0
 QUICK_LOOKS = 8

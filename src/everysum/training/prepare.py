@@ -34,8 +34,9 @@ from everysum.training.material import (
     with_paths,
 )
 from everysum.training.progress import Progress
-from everysum.training.recipe import Recipe, check_wishes, merged, validated
+from everysum.training.recipe import Recipe
 from everysum.training.task import Task
+from everysum.training.wishes import check_wishes, merged, validated
 
 SHORTEST_TEXT = 1000
 """Bytes below which there is nothing to learn a language from."""

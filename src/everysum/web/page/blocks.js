@@ -1,9 +1,10 @@
-/** A lesson's blocks, drawn: text, sums, tables, curves, the same in torch, and what is worth trying. */
+/** A lesson's blocks, drawn: text, sums, tables, curves, maps, the same in torch, and what is worth trying. */
 
 import { bars } from "./bars.js";
 import { curve } from "./curve.js";
 import { button, h } from "./dom.js";
 import { figure } from "./numbers.js";
+import { pointMap } from "./pointmap.js";
 import { sum } from "./sums.js";
 
 /** @typedef {{name: string, number: import("./sums.js").Worked}} NamedSum */
@@ -13,8 +14,9 @@ import { sum } from "./sums.js";
  *   | {kind: "heading", text: string}
  *   | {kind: "diagram", lines: string[]}
  *   | {kind: "sums", sums: NamedSum[]}
- *   | {kind: "table", columns: string[], rows: Row[], bars: number | null}
- *   | {kind: "curve", what: string, steps: string, values: number[]}
+ *   | {kind: "table", columns: string[], rows: Row[], bars: number | null, alike: boolean}
+ *   | {kind: "curve", what: string, steps: string, values: number[], every: number}
+ *   | {kind: "map", what: string, steps: string, axes: [string, string], names: string[], places: [number, number][][], losses: number[]}
  *   | {kind: "comparison", what: string, library: string, code: string, plain: number[], other: number[], largest_difference: number, agrees: boolean}
  *   | {kind: "try", assignments: string[], shows: string}} Block
  */
@@ -35,7 +37,9 @@ export function draw(block, set) {
     case "table":
       return table(block);
     case "curve":
-      return h("div", { class: "card" }, h("h3", {}, block.what), curve([{ name: block.what, values: block.values }], { label: block.what, across: block.steps }));
+      return h("div", { class: "card" }, h("h3", {}, block.what), curve([{ name: block.what, values: block.values }], { label: block.what, across: block.steps, first: block.every, every: block.every }));
+    case "map":
+      return map(block);
     case "comparison":
       return comparison(block);
     case "try":
@@ -57,10 +61,10 @@ function withCode(text) {
 }
 
 /** @param {Extract<Block, {kind: "table"}>} block */
-function table({ columns, rows, bars: barColumn }) {
+function table({ columns, rows, bars: barColumn, alike }) {
   const values = rows.flatMap((row) => row.values.filter((value) => value !== null));
-  const matrix = barColumn === null && rows.length > 1 && columns.length > 2 && values.length === rows.length * columns.length;
   const largest = Math.max(1e-12, ...values.map(Math.abs));
+  const numeric = columns.map((_, place) => rows.some((row) => row.values[place] !== null));
   if (barColumn !== null && columns.length === 1) {
     const drawn = rows.map(({ name, cells, values: own, strong }) => ({ name, value: own[0] ?? 0, shown: cells[0], chosen: strong }));
     return h("div", { class: "card" }, bars(drawn, { label: columns[0], share: true }));
@@ -70,8 +74,8 @@ function table({ columns, rows, bars: barColumn }) {
     { class: "scroll", tabindex: "0", role: "group", "aria-label": "table" },
     h(
       "table",
-      { class: matrix ? "matrix" : null },
-      h("thead", {}, h("tr", {}, h("td", {}), columns.map((name) => (name ? h("th", { scope: "col", class: "number" }, name) : h("td", {}))))),
+      { class: alike ? "matrix" : null },
+      columns.some(Boolean) && h("thead", {}, h("tr", {}, h("td", {}), columns.map((name, place) => (name ? h("th", { scope: "col", class: numeric[place] ? "number" : null }, name) : h("td", {}))))),
       h(
         "tbody",
         {},
@@ -82,14 +86,21 @@ function table({ columns, rows, bars: barColumn }) {
             h("th", { scope: "row" }, row.name),
             row.cells.map((cell, place) => {
               const value = row.values[place];
-              const shade = matrix && value !== null ? tint(value / largest) : {};
-              return h("td", { class: value === null ? null : "number", style: shade }, barColumn === place ? share(value ?? 0) : null, h("span", { "data-figure": true }, cell));
+              const shade = alike && value !== null ? tint(value / largest) : {};
+              return h("td", { class: numeric[place] ? "number" : null, style: shade }, barColumn === place ? share(value ?? 0) : null, h("span", { "data-figure": true }, cell));
             }),
           ),
         ),
       ),
     ),
   );
+}
+
+/** A map with the whole way that its points have come. @param {Extract<Block, {kind: "map"}>} block */
+function map(block) {
+  const drawn = pointMap(block);
+  drawn.show(block.places.length - 1);
+  return h("div", { class: "card" }, h("h3", {}, `${block.what} after ${block.steps} ${block.places.length - 1}, and the way they came`), drawn.element);
 }
 
 /** The background of a cell, by its share of the largest. @param {number} share */

@@ -3,6 +3,7 @@
 import { draw } from "./blocks.js";
 import { controlOf } from "./controls/index.js";
 import { button, h, put } from "./dom.js";
+import { whenNarrow } from "./drawing.js";
 import { fields } from "./fields.js";
 import { notice } from "./notice.js";
 import { ask, lines, newest } from "./server.js";
@@ -41,6 +42,8 @@ export function chapter(place, [name], query) {
   let control = null;
   /** @type {Frame | null} */
   let framed = null;
+  /** @type {Lesson | null} */
+  let whole = null;
   const asked = newest(read, shown, failed);
 
   /** @param {string[]} assignments @param {AbortSignal} signal @returns {Promise<Lesson>} */
@@ -111,6 +114,7 @@ export function chapter(place, [name], query) {
     if (framed && !typing) own(lesson);
     else parts.own.querySelector(".reset")?.toggleAttribute("disabled", settings.size === 0);
     framed = lesson;
+    whole = lesson;
     renew(parts.blocks, lesson.blocks.map((block) => draw(block, setAll)));
     if (control) control.update(lesson);
     else {
@@ -153,7 +157,9 @@ export function chapter(place, [name], query) {
   }
 
   asked.ask([...settings].map(([figure, value]) => `${figure}=${value}`));
+  const ends = whenNarrow(() => whole && shown(whole));
   return () => {
+    ends();
     asked.cancel();
     control?.leave?.();
   };
@@ -214,7 +220,8 @@ function split(text) {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** @param {string} text */
+/** What begins with a formula, such as x + layer(x), keeps its small letter. @param {string} text */
 function sentence(text) {
-  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
+  const word = /^(\p{L}{2}|\p{L} \p{L})/u.test(text);
+  return `${word ? text.slice(0, 1).toUpperCase() : text.slice(0, 1)}${text.slice(1)}.`;
 }

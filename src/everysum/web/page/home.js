@@ -7,6 +7,7 @@ import { store } from "./store.js";
 export function home(place) {
   document.title = "everysum";
   const { chapters, models } = store.get();
+  place.classList.add("home");
   put(
     place,
     h(

@@ -70,7 +70,8 @@ function list() {
     if (here) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  frame.classList.toggle("alone", route.startsWith("inspect"));
+  // the inspector needs the room, and the way in lists the chapters itself
+  frame.classList.toggle("alone", !route.startsWith("chapter/"));
 }
 
 function showTheme() {
@@ -78,8 +79,8 @@ function showTheme() {
   if (theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
   put(themeButton, { auto: "◐", light: "☀", dark: "☾" }[theme]);
-  themeButton.setAttribute("aria-label", `Colours: ${theme}`);
-  themeButton.title = `Colours: ${theme}`;
+  themeButton.setAttribute("aria-label", `Colors: ${theme}`);
+  themeButton.title = `Colors: ${theme}`;
   document.dispatchEvent(new Event("everysum-theme"));
 }
 

@@ -70,6 +70,11 @@ function superscript(exponent) {
   return String(exponent).replace("-", "⁻").replace(/\d/g, (digit) => SUPERSCRIPTS[Number(digit)]);
 }
 
+/** A small number below the line: the 2 of x₂. @param {number} place */
+export function subscript(place) {
+  return String(place).replace(/\d/g, (digit) => String.fromCodePoint(0x2080 + Number(digit)));
+}
+
 /** A token as one looks at it: spaces and line ends made visible. @param {string} text */
 export function visible(text) {
   return text === "" ? "∅" : text.replaceAll(" ", "␣").replaceAll("\n", "⏎").replaceAll("\t", "⇥");

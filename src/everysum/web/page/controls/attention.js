@@ -1,14 +1,14 @@
 /** Who listens to whom: three words that can be put in another order; the last one asks. */
 
-import { button, h, put, svg } from "../dom.js";
-import { figure, percent } from "../numbers.js";
 import { draw } from "../blocks.js";
+import { button, h, put, svg } from "../dom.js";
+import { drawing, narrow } from "../drawing.js";
+import { figure, percent } from "../numbers.js";
 import { figureNamed, tableIn, under } from "./tools.js";
 
 /** @typedef {import("./index.js").Lesson} Lesson */
 
 const WORDS = ["humpty", "dumpty", "sat"];
-const [WIDTH, HEIGHT] = [640, 210];
 
 /** @param {Lesson} lesson @param {import("./index.js").Set} set @returns {import("./index.js").Control} */
 export function attention(lesson, set) {
@@ -17,8 +17,7 @@ export function attention(lesson, set) {
   let order = [...WORDS];
   let held = -1;
   const list = h("ol", { class: "words", "aria-label": "the words, in their order; the last one asks" });
-  const arcs = h("div", { class: "scroll" });
-  const result = h("div", {});
+  const [arcs, result, today] = [h("div", {}), h("div", {}), h("div", {})];
   const said = h("p", { class: "quiet", "aria-live": "polite" });
 
   /** Put the word at one place to another. @param {number} from @param {number} to */
@@ -72,10 +71,15 @@ export function attention(lesson, set) {
     else if (texts.every((text, place) => vectors.get(WORDS[place]) === text)) order = [...WORDS];
     drawWords();
     const block = under(now, "Who listens to whom");
-    const weights = (tableIn(block)?.rows ?? []).map(({ values }) => values[0] ?? 0);
+    const listened = tableIn(block)?.rows ?? [];
+    const weights = listened.map(({ values }) => values[0] ?? 0);
     put(arcs, picture(order, weights));
     const taken = block.filter(({ kind }) => kind === "sums")[2];
     put(result, h("h3", {}, `What ${order[2]} takes home`), taken && draw(taken, set));
+    const standard = tableIn(under(now, "As it is done today"))?.rows[2];
+    const article = { name: "the article's", cells: listened.map(({ cells }) => cells[0]), values: weights, strong: false };
+    const rows = standard ? [article, { ...standard, name: "today's, divided by √2" }] : [article];
+    put(today, h("h3", {}, `Whom ${order[2]} listens to, then and now`), draw({ kind: "table", columns: order, rows, bars: null, alike: true }, set));
   }
   update(lesson);
   return {
@@ -86,8 +90,7 @@ export function attention(lesson, set) {
       h("p", { class: "quiet" }, "Drag a word, or use its arrows. Let the first two change places: nothing changes. Let another word be the last: everything does."),
       list,
       said,
-      arcs,
-      result,
+      h("div", { class: "beside" }, arcs, h("div", {}, result, today)),
     ),
     update,
   };
@@ -95,16 +98,18 @@ export function attention(lesson, set) {
 
 /** @param {string[]} words @param {number[]} weights */
 function picture(words, weights) {
-  const x = (/** @type {number} */ place) => 100 + place * 220;
+  const [first, step, width] = narrow() ? [52, 104, 330] : [60, 180, 520];
+  const x = (/** @type {number} */ place) => first + place * step;
   const from = x(words.length - 1);
   const label = words.map((word, place) => `${word} ${percent(weights[place])}`).join(", ");
-  return svg(
-    "svg",
-    { class: "drawing", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: WIDTH, height: HEIGHT, role: "img", "aria-label": `${words[2]} listens to: ${label}` },
+  return drawing(
+    width,
+    210,
+    { "aria-label": `${words[2]} listens to: ${label}` },
     ...words.map((_, place) => {
-      const to = x(place);
-      const top = place === words.length - 1 ? 40 : 120 - (words.length - 1 - place) * 50;
-      const d = place === words.length - 1 ? `M${from - 16} 150C${from - 60} ${top} ${from + 60} ${top} ${from + 16} 150` : `M${from} 150C${from} ${top} ${to} ${top} ${to} 150`;
+      const [to, top] = [x(place), 124 - (words.length - 1 - place) * 52];
+      const itself = `M${from + 8} 150C${from + 14} 76 ${from + 70} 92 ${from + 18} 150`;
+      const d = place === words.length - 1 ? itself : `M${from - 4} 150C${from - 4} ${top} ${to} ${top} ${to} 150`;
       return svg("path", { class: "edge above", d, "stroke-width": 1 + weights[place] * 16, opacity: 0.35 + weights[place] * 0.65 });
     }),
     ...words.map((word, place) =>

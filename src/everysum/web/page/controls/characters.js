@@ -1,8 +1,8 @@
 /** The sliding window, typing what the trained network says: twelve characters go in, one comes out, and on. */
 
-import { button, calm, h, put } from "../dom.js";
+import { button, h, put } from "../dom.js";
 import { field } from "../fields.js";
-import { figureNamed, tableIn, under } from "./tools.js";
+import { figureNamed, stepper, tableIn, under } from "./tools.js";
 
 /** @typedef {import("./index.js").Lesson} Lesson */
 
@@ -14,31 +14,16 @@ export function characters(lesson, set) {
   const tape = h("p", { class: "tape", "aria-live": "off" });
   const said = h("p", { class: "quiet", "aria-live": "polite" });
   const choice = h("p", { class: "row", role: "group", "aria-label": "how long it was trained" });
-  const training = h("div", {});
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
+  const training = h("div", { class: "fields" });
   let [text, place, chosen] = ["", 0, -1];
+  const steps = stepper({
+    now: () => place,
+    most: () => text.length - WINDOW,
+    go,
+    words: { step: "Next character", play: "Let it type", start: "From the start" },
+    pause: PAUSE,
+  });
 
-  const step = button("Next character", () => (stop(), go(place + 1)), { class: "main" });
-  const play = button("Let it type", () => (timer === undefined ? begin() : stop()), { "aria-pressed": "false" });
-  const again = button("From the start", () => (stop(), go(0)));
-
-  function begin() {
-    if (place >= text.length - WINDOW) go(0);
-    if (calm()) return go(text.length - WINDOW);
-    play.setAttribute("aria-pressed", "true");
-    const next = () => {
-      if (place >= text.length - WINDOW) return stop();
-      go(place + 1);
-      timer = setTimeout(next, PAUSE);
-    };
-    timer = setTimeout(next, PAUSE);
-  }
-  function stop() {
-    clearTimeout(timer);
-    timer = undefined;
-    play.setAttribute("aria-pressed", "false");
-  }
   /** @param {number} to how many characters it has said */
   function go(to) {
     place = Math.max(0, Math.min(text.length - WINDOW, to));
@@ -52,7 +37,7 @@ export function characters(lesson, set) {
     );
     const inside = text.slice(place, place + WINDOW);
     put(said, place < text.length - WINDOW ? `It sees “${inside}” and says “${text[place + WINDOW]}”.` : `It has said “${text.slice(WINDOW)}”.`);
-    step.disabled = place >= text.length - WINDOW;
+    steps.follow();
   }
   /** @param {Lesson} now */
   function update(now) {
@@ -60,7 +45,7 @@ export function characters(lesson, set) {
     const start = String(figureNamed(now, "sentence").value).slice(0, WINDOW);
     /** @param {number} which */
     function choose(which) {
-      stop();
+      steps.stop();
       chosen = which;
       // the lesson shows a space as ␣, and may show the whole sentence or only what was said
       const spoken = (rows[which]?.cells[0] ?? "").replaceAll("␣", " ");
@@ -74,5 +59,5 @@ export function characters(lesson, set) {
       put(training, ["sentence", "epochs"].map((name) => field(figureNamed(now, name), (figure, value) => set([`${figure}=${value}`]))));
   }
   update(lesson);
-  return { element: h("div", {}, h("h2", {}, "Let it speak"), choice, tape, said, h("div", { class: "row" }, step, play, again), training), update, leave: stop };
+  return { element: h("div", {}, h("h2", {}, "Let it speak"), training, choice, tape, said, steps.element), update, leave: steps.stop };
 }

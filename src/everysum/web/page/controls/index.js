@@ -2,12 +2,16 @@
 
 import { attention } from "./attention.js";
 import { characters } from "./characters.js";
-import { dropout, gpt, heads, llama, positions, separator, transformer } from "./models.js";
+import { dropout } from "./dropout.js";
+import { embedding } from "./embedding.js";
+import { heads } from "./heads.js";
+import { gpt, llama, separator, transformer } from "./models.js";
 import { network } from "./network.js";
+import { positions } from "./positions.js";
 import { residual } from "./residual.js";
 import { softmax } from "./softmax.js";
 import { crossEntropy, deviation, gradient, matrix, normalization } from "./sums_by_hand.js";
-import { embedding, oneHot, subWords } from "./tokens.js";
+import { oneHot, subWords } from "./tokens.js";
 import { training } from "./training.js";
 
 /** @typedef {import("../chapter.js").Lesson} Lesson */

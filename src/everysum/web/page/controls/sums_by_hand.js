@@ -3,7 +3,8 @@
 import { bars } from "../bars.js";
 import { draw } from "../blocks.js";
 import { h, svg } from "../dom.js";
-import { figure } from "../numbers.js";
+import { drawing, narrow } from "../drawing.js";
+import { figure, subscript } from "../numbers.js";
 import { numbersOf, simple, sumsIn, tableIn, under } from "./tools.js";
 
 export const deviation = simple({
@@ -21,10 +22,10 @@ export const normalization = simple({
   title: "Put them on a common scale",
   figures: ["numbers", "scale", "shift"],
   drawing: (lesson) => {
-    const before = numbersOf(lesson, "numbers").map((value, place) => ({ name: `x${place + 1}`, value }));
+    const before = numbersOf(lesson, "numbers").map((value, place) => ({ name: `x${subscript(place + 1)}`, value }));
     const sums = (/** @type {string} */ heading) => sumsIn(under(lesson, heading)).map(({ name, number }) => ({ name, value: number.value, shown: number.figure }));
     const columns = /** @type {const} */ ([["What comes in", before], ["On a common scale", sums("Never dividing")], ["Scaled and shifted", sums("Scale and shift")]]);
-    return [h("div", { class: "split" }, ...columns.map(([title, values]) => h("div", {}, h("h3", {}, title), bars(values, { label: title }))))];
+    return [h("div", { class: "split three" }, ...columns.map(([title, values]) => h("div", {}, h("h3", {}, title), bars(values, { label: title }))))];
   },
 });
 
@@ -50,6 +51,7 @@ export const crossEntropy = simple({
   drawing: (lesson) => {
     const table = tableIn(under(lesson, "Its gradient"));
     const loss = sumsIn(under(lesson, "From a chance"))[0];
+    const simple = sumsIn(lesson.blocks)[0];
     const chances = (table?.rows ?? []).map(({ name, values, cells }) => ({ name, value: values[0] ?? 0, shown: cells[0] }));
     const pushes = (table?.rows ?? []).map(({ name, values, cells }) => ({ name, value: -(values[2] ?? 0), shown: cells[2].startsWith("−") ? `up by ${cells[2].slice(1)}` : `down by ${cells[2]}` }));
     return [
@@ -59,7 +61,7 @@ export const crossEntropy = simple({
         h("div", {}, h("h3", {}, "The chances"), bars(chances, { label: "chances", share: true })),
         h("div", {}, h("h3", {}, "Where each output is pushed"), bars(pushes, { label: "pushes", most: 1 })),
       ),
-      h("p", {}, `The loss is ${loss?.number.figure ?? ""}.`),
+      h("p", {}, `The loss is ${loss?.number.figure ?? ""}. The article's simple one, the differences from 1 and 0 added up, would be ${simple?.number.figure ?? ""}.`),
     ];
   },
 });
@@ -73,12 +75,14 @@ export const matrix = simple({
 /** Numbers on a line, with their mean and one deviation to each side. @param {number[]} numbers @param {number} mean @param {number} spread */
 function line(numbers, mean, spread) {
   const [low, high] = [Math.min(...numbers, mean - spread), Math.max(...numbers, mean + spread)];
-  const x = (/** @type {number} */ value) => 40 + ((value - low) / (high - low || 1)) * 560;
-  return svg(
-    "svg",
-    { class: "drawing", viewBox: "0 0 640 110", width: 640, height: 110, role: "img", "aria-label": `numbers from ${figure(low)} to ${figure(high)} around ${figure(mean)}` },
+  const width = narrow() ? 330 : 720;
+  const x = (/** @type {number} */ value) => 40 + ((value - low) / (high - low || 1)) * (width - 80);
+  return drawing(
+    width,
+    110,
+    { "aria-label": `numbers from ${figure(low)} to ${figure(high)} around ${figure(mean)}` },
     svg("rect", { x: x(mean - spread), y: 30, width: Math.max(1, x(mean + spread) - x(mean - spread)), height: 40, fill: "var(--marked)" }),
-    svg("path", { class: "axis", d: "M40 50H600" }),
+    svg("path", { class: "axis", d: `M40 50H${width - 40}` }),
     svg("path", { class: "line second", d: `M${x(mean)} 26V74` }),
     svg("text", { class: "quiet", x: x(mean), y: 18, "text-anchor": "middle" }, figure(mean)),
     ...numbers.map((value) => svg("circle", { class: "dot", cx: x(value), cy: 50, r: 6 })),

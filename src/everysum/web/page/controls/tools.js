@@ -1,6 +1,6 @@
 /** What controls share: finding a lesson's blocks and figures, and the frame of fields above a drawing. */
 
-import { button, h, put } from "../dom.js";
+import { button, calm, h, put } from "../dom.js";
 import { field } from "../fields.js";
 
 /** @typedef {import("./index.js").Lesson} Lesson */
@@ -72,36 +72,57 @@ export function simple({ title, hint, figures, drawing }) {
 }
 
 /**
- * Buttons that lead a whole number up step by step, and play by themselves.
+ * Buttons that lead a whole number up step by step, and play by themselves; with `slider` also one to move by hand.
  * @param {object} parts
  * @param {() => number} parts.now
- * @param {number} parts.most
+ * @param {() => number} parts.most
  * @param {number} [parts.least]
  * @param {(value: number) => void} parts.go
- * @param {{step: string, play: string, start: string}} parts.words
- * @param {number} [parts.stride] how far playing goes at once
+ * @param {{step: string, play: string, start: string, slider?: string}} parts.words
+ * @param {number} [parts.pause] milliseconds from one step to the next while it plays
+ * @returns {{element: HTMLElement, stop: () => void, follow: () => void}} `follow`: after the number or its limit has changed
  */
-export function stepper({ now, most, least = 0, go, words, stride = 1 }) {
+export function stepper({ now, most, least = 0, go, words, pause = 120 }) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  const play = button(words.play, () => (timer === undefined ? begin() : stop()), { "aria-pressed": "false" });
-  const step = button(words.step, () => (stop(), go(Math.min(most, now() + 1))), { class: "main step" });
+  const step = button(words.step, () => (stop(), go(Math.min(most(), now() + 1))), { class: "main step" });
+  const play = button(words.play, () => (timer === undefined ? begin() : stop()), { class: "play" });
   const start = button(words.start, () => (stop(), go(least)));
+  const slider = words.slider ? h("input", { type: "range", class: "over", min: least, "aria-label": words.slider }) : null;
+  slider?.addEventListener("input", () => (stop(), go(Number(slider.value))));
+
   function begin() {
-    play.setAttribute("aria-pressed", "true");
+    // who asked for less motion is shown the end of it
+    if (calm()) return go(most());
+    put(play, "Pause");
     timer = setTimeout(advance, 0);
-    if (now() >= most) go(least);
+    if (now() >= most()) go(least);
   }
   function stop() {
     clearTimeout(timer);
     timer = undefined;
-    play.setAttribute("aria-pressed", "false");
+    put(play, words.play);
   }
   function advance() {
-    if (now() >= most) return stop();
-    go(Math.min(most, now() + stride));
+    if (now() >= most()) return stop();
+    go(now() + 1);
     // the next only once this one has been drawn
-    timer = setTimeout(advance, 120);
+    timer = setTimeout(advance, pause);
   }
-  return { element: h("div", { class: "row" }, step, play, start), stop };
+  function follow() {
+    // only said, not done: a button that is disabled loses the keyboard's focus
+    step.setAttribute("aria-disabled", String(now() >= most()));
+    start.setAttribute("aria-disabled", String(now() <= least));
+    if (!slider) return;
+    slider.max = String(most());
+    slider.value = String(now());
+    slider.setAttribute("aria-valuetext", `${now()} of ${most()}`);
+  }
+  follow();
+  return { element: h("div", { class: "row stepper" }, step, play, start, slider), stop, follow };
+}
+
+/** Another start for everything that is random. @param {Lesson} lesson @param {import("./index.js").Set} set @param {string} label */
+export function dice(lesson, set, label) {
+  return button(label, () => set([`seed=${(numbersOf(lesson, "seed")[0] + 1) % 10_000}`]), { class: "main" });
 }

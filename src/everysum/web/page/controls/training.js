@@ -17,14 +17,16 @@ export function training(lesson, set) {
   const steps = stepper({
     now: () => numbersOf(shown, "epochs")[0],
     least: 1,
-    most: Math.min(most, LONGEST),
+    most: () => Math.min(most, LONGEST),
     go: (epochs) => set([`epochs=${epochs}`]),
     words: { step: "One epoch more", play: "Go on by itself", start: "From the start" },
   });
-  const [rate, falling, gradients, answers] = [h("div", {}), h("div", {}), h("div", {}), h("div", {})];
+  const rate = h("div", { class: "fields" });
+  const [falling, gradients, answers] = [h("div", {}), h("div", {}), h("div", {})];
   /** @param {Lesson} now */
   function update(now) {
     shown = now;
+    steps.follow();
     if (!rate.contains(document.activeElement))
       put(rate, field(figureNamed(now, "rate"), (name, value) => set([`${name}=${value}`])), field(figureNamed(now, "seed"), (name, value) => set([`${name}=${value}`])));
     const trained = under(now, "Again and again");
@@ -36,6 +38,6 @@ export function training(lesson, set) {
     put(answers, h("h3", {}, `What it says after ${losses.length} epochs`), says && draw(says, set));
   }
   update(lesson);
-  const element = h("div", {}, h("h2", {}, "Train it by hand"), steps.element, rate, falling, h("div", { class: "split" }, gradients, answers));
+  const element = h("div", {}, h("h2", {}, "Train it by hand"), rate, steps.element, h("div", { class: "beside" }, falling, h("div", {}, gradients, answers)));
   return { element, update, leave: steps.stop };
 }
