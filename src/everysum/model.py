@@ -287,17 +287,20 @@ class Model:
         logits: Tensor = self.network.head(self.network(token_ids.to(self.network.device)))
         return logits
 
-    def record(self, prompt: str | None = None, *, target: str | None = None) -> Record:
+    def record(
+        self, prompt: str | None = None, *, target: str | None = None, watch: Callable[[], None] | None = None
+    ) -> Record:
         """The pass over a prompt with every number in it, ready to be explained: see `everysum.explain`.
 
         Beside what the network computes it has `logits`, `probabilities` (of what comes after each token) and, for two
         tokens or more, `loss` (the mean of −ln probability of those that came). Positions can be named by tokens.
 
         A translator reads the prompt as its source, and predicts what comes behind `target`, the translation so far.
+        `watch` is called before each operation, and may raise KeyboardInterrupt or the like to give the pass up.
         """
         if target is not None or isinstance(self.network, Transformer):
-            return record_translation(self.network, self.tokenizer, prompt, target or "", self.token_text)
-        return record_prompt(self.network, self.token_ids(prompt), self.token_text)
+            return record_translation(self.network, self.tokenizer, prompt, target or "", self.token_text, watch)
+        return record_prompt(self.network, self.token_ids(prompt), self.token_text, watch)
 
     def token_text(self, token_id: int) -> str:
         """What a token stands for: its text, where it is not half a character, or a name for it."""

@@ -6,13 +6,14 @@ import json
 import math
 import re
 
+import numpy as np
 import pytest
 import torch
 from recorded_models import PROMPT, model_of
 from torch import Tensor, nn
 from torch.nn import functional
 
-from everysum.explain import Number, Record, record
+from everysum.explain import Number, Record, evaluate, record
 from everysum.explain.record import recorded
 from everysum.explain.recorded import RecordedNumber
 
@@ -219,3 +220,43 @@ def test_the_smallest_digits_of_a_half_precision_norm_come_from_x() -> None:
     x = 100 + torch.randn(2, 512, generator=torch.Generator().manual_seed(0))
     norm = recorded(None, lambda: {"out": functional.layer_norm(x.bfloat16(), (512,))}, {"x": x})
     assert norm.verify().wrong == 0
+
+
+def test_a_number_of_a_fused_operation_is_told_without_the_rest_of_its_block(monkeypatch) -> None:
+    """What makes a click quick: of the block in between only the row that the sum needs is looked at."""
+    name, index = "blocks.1.attention.mixed", (0, 2, -1, 3)
+    number = model_of("gpt, fused").record(PROMPT)[name][index]
+    assert number.inner is not None
+    few = (number.recomputed, number.magnitude, number.difference, [term.magnitude for term in number.terms])
+    remembered = number.inner.record
+    assert not remembered.magnitudes
+    assert sum(map(len, remembered.few_magnitudes.values())) == len(number.terms)
+    monkeypatch.setattr(evaluate, "FEW", 10**9)
+    whole = model_of("gpt, fused").record(PROMPT)[name][index]
+    assert (whole.recomputed, whole.magnitude, whole.difference) == few[:3]
+    assert [term.magnitude for term in whole.terms] == few[3]
+    assert whole.inner is not None
+    assert whole.inner.record.magnitudes
+
+
+@pytest.mark.parametrize("rule", ["aten._softmax", "aten._log_softmax", "aten.native_layer_norm", "aten.var"])
+def test_what_a_row_has_in_common_is_computed_once_and_the_same_for_each_of_its_elements(rule, monkeypatch) -> None:
+    x = torch.randn(5, 7, 6, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    calls = {
+        "aten._softmax": lambda: x.softmax(1),
+        "aten._log_softmax": lambda: x.log_softmax(-1),
+        "aten.native_layer_norm": lambda: functional.layer_norm(x, (7, 6)),
+        "aten.var": lambda: x.var((0, 2)),
+    }
+    pass_ = recorded(None, lambda: {"out": calls[rule]()}, {"x": x})
+    operation = next(each for each in pass_.operations if each.facts.packet == rule)
+    output = operation.outputs[0]
+    assert output is not None
+    together = evaluate.computed(pass_, operation, 0, output.all_coordinates())
+    assert together is not None
+    monkeypatch.setattr(evaluate, "in_common", lambda node, asked: None)
+    apart = evaluate.computed(pass_, operation, 0, output.all_coordinates())
+    assert apart is not None
+    for one, other in zip(together, apart, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-14)
+    np.testing.assert_allclose(together[0].reshape(output.size), pass_["out"].tensor, rtol=1e-10, atol=1e-12)

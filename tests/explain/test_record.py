@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from foreign_networks import gpt2, torch_transformer
-from recorded_models import PROMPT, model_of
+from recorded_models import PROMPT, model_of, transformer_of
 from torch import Tensor, nn
 from torch.nn.modules import module as module_hooks
 
@@ -190,6 +191,45 @@ def test_a_call_that_does_not_fit_is_the_programs_own_error(x: Tensor) -> None:
     with pytest.warns(UserWarning, match="TypeError"):
         pass_ = record(Neuron(), x, 3)
     assert isinstance(pass_.error, TypeError)
+
+
+# --- giving up -------------------------------------------------------------------------------------------------------
+
+
+class Enough(KeyboardInterrupt):
+    """Nobody waits any more."""
+
+
+def after(count: int) -> Callable[[], None]:
+    """Lets so many operations pass, and gives up before the next."""
+    seen = iter(range(count))
+
+    def watch() -> None:
+        if next(seen, None) is None:
+            raise Enough
+
+    return watch
+
+
+def test_a_pass_is_given_up_between_two_operations_and_another_can_be_recorded() -> None:
+    model = model_of("gpt")
+    whole = model.record(PROMPT)
+    operations: list[int] = []
+    model.record(PROMPT, watch=lambda: operations.append(1))
+    assert len(operations) == len(whole.operations)
+    for count in (0, 20, len(operations) - 1):
+        with pytest.raises(Enough):
+            model.record(PROMPT, watch=after(count))
+    assert torch.equal(model.record(PROMPT)["logits"].tensor, whole["logits"].tensor)
+    assert not module_hooks._global_forward_pre_hooks
+
+
+def test_a_translation_and_a_replay_are_given_up_too() -> None:
+    with pytest.raises(Enough):
+        transformer_of("pre-norm, written out").record(PROMPT, target="Wer", watch=after(30))
+    pass_ = model_of("gpt").record(PROMPT)
+    with pytest.raises(Enough):
+        pass_.replay({pass_["token_embedding"][0, 3, 1]: 1.0}, watch=after(30))
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------

@@ -217,6 +217,13 @@ def test_what_cannot_be_changed_is_refused() -> None:
             pass_.replay(changes)
 
 
+def test_an_index_of_a_row_that_there_is_not_is_refused() -> None:
+    pass_ = model_of("gpt").record(PROMPT)
+    with pytest.raises(InputError, match="cannot be carried out") as caught:
+        pass_.replay({pass_["token_ids"][0, 3]: 10**6})
+    assert "aten.embedding" in str(caught.value)
+
+
 def test_a_change_that_would_change_shapes_is_refused() -> None:
     x = torch.tensor([1.0, -1.0, 2.0])
     pass_ = recorded(None, lambda: {"out": x[x > 0] * 2}, {"x": x})

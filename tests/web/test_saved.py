@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from browsing import Watched, context_of, violations
 from playwright.sync_api import expect
 from tiny import train_tiny, write_text
 
 from everysum.errors import InputError
+from everysum.explain.rules import RULES
 from everysum.model import Model, load
 from everysum.web import saved
 from everysum.web.saved import save_page, written_out
@@ -144,6 +146,159 @@ def test_its_terms_are_python_s(where, from_disk, humpty, tmp_path) -> None:
     assert [term["value"] for term in told["terms"]] == pytest.approx(
         [term.value for term in asked.terms[:20]], rel=1e-12
     )
+
+
+REPLAYED = """async ({ tensor, index, value }) => {
+  const { opened } = await import('everysum/saved/pass.js');
+  const { replayed } = await import('everysum/rules/replay.js');
+  const { elementsOf } = await import('everysum/rules/tape.js');
+  const saved = JSON.parse(document.querySelector('#saved').textContent);
+  const pass = opened(saved);
+  const after = await replayed(pass.tape, pass.placeIn(pass.tensor(tensor), index), value, async () => {});
+  return Object.fromEntries(saved.tensors.map(({ name, view, time }) => {
+    const row = after.tape.storages[view.storage].values(time);
+    return [name, Array.from(elementsOf(view), ({ offset }) => String(row[offset]))];
+  }));
+}"""
+NUDGED = """async (asked) => {
+  const { answering } = await import('everysum/offline.js');
+  const saved = JSON.parse(document.querySelector('#saved').textContent);
+  const heard = [];
+  const listener = { signal: new AbortController().signal, heard: (line) => heard.push(line) };
+  try {
+    const position = saved.pass.tokens.length - 1;
+    return await answering(saved)('api/records/saved/nudge', { position, ...asked }, listener);
+  } catch (problem) {
+    return { problem: problem.parts.problem };
+  }
+}"""
+FAR_APART = 1e-5
+"""Of a tensor's largest number: what a float32 kernel and this page may differ by after a whole network."""
+
+NUDGES = [
+    ("humpty", "blocks.0.attention.query.weight", (3, 5), 2.0),
+    ("humpty", "blocks.0.attention.attention_weights", (0, 0, 6, 1), 0.9),
+    ("humpty", "blocks.1.feed_forward", (0, -1, 3), -4.0),
+    ("humpty", "token_ids", (0, 2), 40.0),
+    ("gpt", "blocks.0.attention_normalization.weight", (5,), -1.0),
+    ("gpt", "blocks.0.feed_forward.up", (0, 2, 7), 3.0),
+    ("translator", "encoder_blocks.0.attention.value.bias", (4,), 1.5),
+    ("translator", "target_ids", (0, 1), 7.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("which", "tensor", "index", "value"),
+    [pytest.param(*nudge, marks=[pytest.mark.slow] if nudge[0] != "humpty" else []) for nudge in NUDGES],
+)
+def test_a_number_changed_in_the_page_moves_what_replay_moves(
+    which, tensor, index, value, from_disk, tmp_path, request
+) -> None:
+    model = request.getfixturevalue(which)
+    target = "where do" if which == "translator" else None
+    page = opened(from_disk, model, tmp_path / "page.html", target=target).page
+    with written_out(model):
+        record = model.record(PROMPT, target=target)
+    index = tuple(place % size for place, size in zip(index, record[tensor].shape, strict=True))
+    replay = record.replay({record[tensor][index]: value})
+    asked = {"tensor": tensor, "index": list(index), "value": value}
+    for name, numbers in page.evaluate(REPLAYED, asked).items():
+        expected = replay[name].double().flatten()
+        found = torch.tensor([float(text.replace("Infinity", "inf")) for text in numbers], dtype=torch.float64)
+        scale = expected[expected.isfinite()].abs().amax() if expected.isfinite().any() else torch.tensor(1.0)
+        torch.testing.assert_close(found, expected, rtol=0, atol=float(scale) * FAR_APART, equal_nan=True)
+    told = page.evaluate(NUDGED, asked)
+    assert [each["tensor"] for each in told["differences"]] == [each.name for each in replay.differences]
+    for theirs, ours in zip(told["differences"], replay.differences, strict=True):
+        assert theirs["numbers"] == ours.tensor.view.count
+        assert theirs["before"] == record[ours.name].tensor[tuple(theirs["largest_at"])].item()
+        assert abs(theirs["changed"] - ours.changed) <= ours.tensor.view.count / 100 + 2
+    for side, logits in (("before", record["logits"].tensor), ("after", replay["logits"])):
+        best = logits[0, -1].double().softmax(-1).topk(12)
+        assert [each["probability"] for each in told[side]["predictions"]] == pytest.approx(
+            best.values.tolist(), rel=1e-4
+        )
+
+
+def test_what_a_change_cannot_move_stays_to_the_last_bit(from_disk, humpty, tmp_path) -> None:
+    """Numbers before the changed token are not touched, whatever this page's rounding and that of the kernels are."""
+    page = opened(from_disk, humpty, tmp_path / "page.html").page
+    with written_out(humpty):
+        logits = humpty.record(PROMPT)["logits"].tensor[0]
+    asked = {"tensor": "blocks.0.attention", "index": [0, 7, 3], "value": 5}
+    after = torch.tensor([float(each) for each in page.evaluate(REPLAYED, asked)["logits"]]).view_as(logits)
+    assert torch.equal(after[:7], logits[:7])
+    assert (after[7:] != logits[7:]).any(dim=-1).all()
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"tensor": "token_ids", "index": [0, 1], "value": 10**6}, "has no place 1000000"),
+        ({"tensor": "token_ids", "index": [0, 1], "value": 1.5}, "is a whole number"),
+        ({"tensor": "probabilities", "index": [0, 0, 0], "way": [1], "value": 1}, "stands in no tensor"),
+    ],
+)
+def test_what_cannot_be_changed_is_refused_in_words(asked, words, from_disk, humpty, tmp_path) -> None:
+    page = opened(from_disk, humpty, tmp_path / "page.html").page
+    assert words in page.evaluate(NUDGED, asked)["problem"]
+
+
+def test_a_change_that_this_page_cannot_follow_says_what_to_run_instead(
+    from_disk, humpty, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.delitem(RULES, "aten.silu")
+    page = opened(from_disk, humpty, tmp_path / "page.html").page
+    page.locator(".diagram-of details").evaluate_all("all => all.forEach(each => { each.open = true; })")
+    page.locator('.chip[data-tensor="blocks.1.attention"]').click()
+    expect(page.locator(".tensor h2")).to_have_text("blocks.1.attention")
+    page.locator(".tensor").get_by_role("application").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    place = page.get_by_role("region", name="the sum behind a number")
+    place.get_by_label("Change it to").fill("3")
+    place.get_by_role("button", name="What moves?").click()
+    expect(place.get_by_role("alert")).to_contain_text("no rule for aten.silu.default in blocks.1.feed_forward")
+    expect(place.get_by_role("alert")).to_contain_text("everysum explain MODEL PROMPT --nudge")
+
+
+def test_a_change_is_made_by_hand_and_shown_with_the_predictions_before_and_after(from_disk, humpty, tmp_path) -> None:
+    page = opened(from_disk, humpty, tmp_path / "page.html").page
+    page.get_by_role("list", name="the likeliest tokens").get_by_role("button").first.click()
+    place = page.get_by_role("region", name="the sum behind a number")
+    place.locator(".terms button").first.click()
+    expect(place.get_by_role("navigation").get_by_role("listitem")).to_have_count(2)
+    place.get_by_label("Change it to").fill("−9")
+    place.get_by_role("button", name="What moves?").click()
+    expect(place.get_by_role("heading", name="What moved")).to_be_visible()
+    expect(place).to_contain_text("computed in this page, from the rules in the file")
+    with written_out(humpty):
+        record = humpty.record(PROMPT)
+    logit = record.prediction(count=1).candidates[0].logit
+    replay = record.replay({logit.terms[0].terms[0]: -9.0})
+    assert place.locator("table").last.locator("th").all_text_contents() == [each.name for each in replay.differences]
+    for heading, logits in (("Before", record["logits"].tensor), ("After", replay["logits"])):
+        side = place.locator("div", has=page.get_by_role("heading", name=heading, exact=True)).last
+        best = logits[0, -1].double().softmax(-1).max().item()
+        assert number(side.locator(".value").first.text_content().removesuffix(" %")) == pytest.approx(
+            100 * best, abs=0.06
+        )
+    assert violations(page) == []
+
+
+def test_a_long_change_shows_how_far_it_is_and_can_be_cancelled(from_disk, humpty, tmp_path) -> None:
+    """The page's clock is put forward at each look, so that every pause is taken as in a pass of hours."""
+    page = opened(from_disk, humpty, tmp_path / "page.html").page
+    page.evaluate("() => { let at = 0; performance.now = () => (at += 100); }")
+    page.get_by_role("list", name="the likeliest tokens").get_by_role("button").first.click()
+    place = page.get_by_role("region", name="the sum behind a number")
+    place.locator(".terms button").nth(1).click()
+    expect(place.get_by_role("navigation").get_by_role("listitem")).to_have_count(2)
+    place.get_by_label("Change it to").fill("2")
+    place.get_by_role("button", name="What moves?").click()
+    expect(place.locator(".said")).to_contain_text("from its rules")
+    place.get_by_role("button", name="Cancel").click()
+    expect(place.locator(".nudge + div")).to_have_text("Cancelled.")
 
 
 def test_a_translator_s_page_shows_both_sides_and_predicts_behind_the_last_token(

@@ -45,6 +45,8 @@ class Asked:
     """Where a list stands here, every number that is read by one element is noted in it."""
     clipped: bool = False
     """Whether a branch is evaluated that is not taken for all elements: then indices may lie outside."""
+    magnitudes: bool = True
+    """Whether anybody wants to know how large the numbers were that those in a re-run came from."""
 
     @property
     def output(self) -> View:
@@ -70,6 +72,14 @@ class Asked:
         other.clipped = True
         return other
 
+    def without_magnitudes(self) -> Asked:
+        """The same elements for a formula whose value alone matters."""
+        if not self.magnitudes:
+            return self
+        other = copy(self)
+        other.magnitudes = False
+        return other
+
     def noting(self) -> Asked:
         """The same with every number that is read by one element noted in `reads`."""
         other = copy(self)
@@ -86,10 +96,10 @@ class Asked:
     def pair(self, view: View, coordinates: list[Any], name: str, time: int) -> Pair:
         """The same with their magnitudes: in a re-run those of the whole formula that the fused operation is."""
         value = self.read(view, coordinates, name, time)
-        if self.record.rerun and view.storage.writes:
+        if self.magnitudes and self.record.rerun and view.storage.writes:
             from everysum.explain.evaluate import magnitudes  # which needs this module
 
-            return value, magnitudes(self.record, view.storage, time)[self.offsets(view, coordinates)]
+            return value, magnitudes(self.record, view.storage, self.offsets(view, coordinates), time)
         return value, np.abs(value) if value.dtype.kind in "ifc" else value
 
     def offsets(self, view: View, coordinates: list[Any]) -> Integers:

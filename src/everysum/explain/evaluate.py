@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from everysum.explain.asked import Asked, Pair, ask
-from everysum.explain.functions import applied
+from everysum.explain.functions import applied, needs_magnitudes
 from everysum.explain.lookups import INDEX_FUNCTIONS, SIZE_FUNCTIONS
 from everysum.explain.operations import Operation
+from everysum.explain.reach import in_common
 from everysum.explain.rules import rule_of
-from everysum.explain.storage import Integers, Storage, Values, View
+from everysum.explain.storage import Integers, Storage, Values, View, Write
 from everysum.explain.templates import Node, compiled
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ WITHOUT_RULE = {"aten.scatter.reduce", "aten.scatter.value_reduce"}
 """Overloads of operations with a rule that compute something else."""
 
 ELEMENTS_AT_ONCE = 4_000_000
+FEW = 8
+"""A share of a block: magnitudes of fewer numbers than one in so many are computed without the others."""
 
 
 def statement_of(operation: Operation, output_number: int) -> Node | None:
@@ -82,7 +85,7 @@ def computed(record: Record, operation: Operation, output_number: int, coordinat
     count = len(coordinates[0]) if coordinates else 1
     parts, done = [], 0
     while done < count:
-        here = [c[done : done + at_once(record, operation, output_number, statement, depth)] for c in coordinates]
+        here = [c[done : done + at_once(operation, statement)] for c in coordinates]
         asked = bind(ask(record, operation, output_number, here, depth), statement)
         with np.errstate(all="ignore"):
             value, size = evaluate(node, asked)
@@ -97,30 +100,47 @@ def spread(values: Any, shape: tuple[int, ...]) -> Values:
     return np.broadcast_to(values, shape).reshape(-1)
 
 
-def at_once(record: Record, operation: Operation, output_number: int, statement: Node, depth: int) -> int:
+def at_once(operation: Operation, statement: Node) -> int:
     """How many elements to compute together, so that their terms fit into the processor's near memory."""
-    if depth == 0:
+    together = statement["together"]
+    if together == 0:
         return ELEMENTS_AT_ONCE
     largest = max([view.count for _, view in operation.inputs()] + [1])
     widest = max([max(view.size, default=1) for _, view in operation.inputs()] + [1])
-    terms = int(min(largest, widest**depth))
+    terms = int(min(largest, widest**together))
     return max(1, ELEMENTS_AT_ONCE // (8 * max(terms, 1)))
 
 
-def magnitudes(record: Record, storage: Storage, time: int) -> Values:
-    """The magnitude of every number in a block of a re-run, down to what the fused operation read."""
+def magnitudes(record: Record, storage: Storage, offsets: Integers, time: int) -> Values:
+    """The magnitudes of numbers in a block of a re-run, down to what the fused operation read.
+
+    A few are computed by themselves, so that a question about one number costs no more than its own sum; where many are
+    wanted, those of the whole block are. Either are remembered.
+    """
     writes = [write for write in storage.writes if write.time < time]
-    key = (storage.number, len(writes))
+    key, extent = (storage.number, len(writes)), extent_of(writes[-1].view)
+    if key not in record.magnitudes and offsets.size * FEW < extent:
+        known = record.few_magnitudes.setdefault(key, {})
+        missing = [offset for offset in set(offsets.reshape(-1).tolist()) if offset not in known]
+        if missing:
+            known.update(zip(missing, magnitudes_of(record, writes, np.array(missing)).tolist(), strict=True))
+        return np.array([known[offset] for offset in offsets.reshape(-1).tolist()]).reshape(offsets.shape)
     if key not in record.magnitudes:
-        last = writes[-1]
-        flat = magnitudes(record, storage, last.time).copy() if len(writes) > 1 else np.zeros(extent_of(last.view))
-        coordinates = last.view.all_coordinates()
-        pair = computed(record, last.operation, last.output, coordinates)
-        offsets = np.atleast_1d(last.view.offsets(coordinates))
-        own = last.view.storage.values(offsets, last.time + 1, last.view.dtype)
-        flat[offsets] = np.abs(own) if pair is None else pair[1]
-        record.magnitudes[key] = flat
-    return record.magnitudes[key]
+        record.magnitudes[key] = magnitudes_of(record, writes, np.arange(extent))
+    return record.magnitudes[key][offsets]
+
+
+def magnitudes_of(record: Record, writes: list[Write], offsets: Integers) -> Values:
+    """The magnitudes of the numbers at these offsets as the last of these writes left them."""
+    last, found = writes[-1], np.zeros(len(offsets))
+    covered, coordinates = last.view.coordinates_of(offsets)
+    coordinates = [each[covered] for each in coordinates]
+    pair = computed(record, last.operation, last.output, coordinates)
+    own = last.view.storage.values(offsets[covered], last.time + 1, last.view.dtype)
+    found[covered] = np.abs(own) if pair is None else pair[1]
+    if len(writes) > 1 and not covered.all():
+        found[~covered] = magnitudes(record, last.view.storage, offsets[~covered], last.time)
+    return found
 
 
 def extent_of(view: View) -> int:
@@ -209,6 +229,11 @@ def indices(items: list[Node], asked: Asked) -> list[Any]:
 
 def reduced(node: Node, asked: Asked) -> Pair:
     """A sum, a maximum, … over a variable, along an axis of its own."""
+    shared = in_common(node, asked)
+    if shared is not None:
+        few, kinds = shared
+        value, size = reduced(node, few)
+        return (value, size) if len(value) == 1 else (value[kinds], size[kinds])
     inner, inside = opened(node, asked)
     value, size = evaluate(node["of"], inner)
     axis, count = level(node, asked), inner.variables[node["over"]].size
@@ -292,7 +317,8 @@ def call(node: Node, asked: Asked) -> Pair:
     if name == "drawn":
         value = asked.own()
         return value, np.abs(value)
-    pairs = [evaluate(argument, asked) for argument in node["of"]]
+    sized = asked if needs_magnitudes(name) else asked.without_magnitudes()
+    pairs = [evaluate(argument, sized) for argument in node["of"]]
     if (
         name == "bitwise_not"
         and asked.output.dtype.is_floating_point is False

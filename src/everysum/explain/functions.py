@@ -145,6 +145,11 @@ FUNCTIONS: dict[str, Function] = {
 }
 
 
+def needs_magnitudes(name: str) -> bool:
+    """Whether the magnitude of a function's value depends on those of what it is given."""
+    return FUNCTIONS[name].magnitude is not None
+
+
 def applied(name: str, values: list[Values], sizes: list[Values]) -> tuple[Values, Values]:
     """The value of a function, and its magnitude: how large the numbers were whose sum or product it is."""
     function = FUNCTIONS[name]

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from everysum.errors import InputError
 from everysum.explain.record import Record, recorded
+from everysum.explain.recorder import Watch
 from everysum.generation.generate import refuse_unusable
 from everysum.generation.translation import Translator
 from everysum.models.network import Network
@@ -20,14 +21,21 @@ from everysum.tokenizers.tokenizer import Tokenizer
 TokenText = Callable[[int], str]
 
 
-def record_prompt(network: Network, token_ids: Sequence[int], token_text: TokenText) -> Record:
+def record_prompt(
+    network: Network, token_ids: Sequence[int], token_text: TokenText, watch: Watch | None = None
+) -> Record:
     """The pass of a language model over these tokens."""
     refuse_unusable(network, [token_ids], 0)
-    return record_ids(network, {"token_ids": token_ids}, token_text)
+    return record_ids(network, {"token_ids": token_ids}, token_text, watch)
 
 
 def record_translation(
-    network: Network, tokenizer: Tokenizer, source: str | None, target: str, token_text: TokenText
+    network: Network,
+    tokenizer: Tokenizer,
+    source: str | None,
+    target: str,
+    token_text: TokenText,
+    watch: Watch | None = None,
 ) -> Record:
     """The pass of a translator over a source and the beginning of its translation; white space around is left out.
 
@@ -41,12 +49,15 @@ def record_translation(
     translator.refuse_too_long(source_ids, "the sentence")
     read, said = translator.source(source_ids), tokenizer.encode_target(target.strip())
     if not isinstance(network, Transformer):
-        return record_prompt(network, [*read, *said], token_text)
+        return record_prompt(network, [*read, *said], token_text, watch)
     translator.refuse_too_long(said, "the translation")
-    return record_ids(network, {"source_ids": read, "target_ids": [translator.start, *said]}, token_text)
+    inputs: dict[str, Sequence[int]] = {"source_ids": read, "target_ids": [translator.start, *said]}
+    return record_ids(network, inputs, token_text, watch)
 
 
-def record_ids(network: Network, inputs: dict[str, Sequence[int]], token_text: TokenText) -> Record:
+def record_ids(
+    network: Network, inputs: dict[str, Sequence[int]], token_text: TokenText, watch: Watch | None
+) -> Record:
     """The pass over one row of tokens for each argument of the network; what comes behind the last one is predicted."""
     device = network.device
     given = {name: torch.tensor([token_ids], device=device) for name, token_ids in inputs.items()}
@@ -57,7 +68,7 @@ def record_ids(network: Network, inputs: dict[str, Sequence[int]], token_text: T
         return made(network.head(hidden), list(given.values())[-1]) | {"hidden": hidden}
 
     texts = {name: [list(map(token_text, token_ids))] for name, token_ids in inputs.items()}
-    return recorded(network, predict, given).label(texts, token_text)
+    return recorded(network, predict, given, watch).label(texts, token_text)
 
 
 def made(logits: Float[Tensor, "1 position vocabulary"], token_ids: Int[Tensor, "1 position"]) -> dict[str, Tensor]:

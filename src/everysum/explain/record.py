@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from everysum.errors import InputError, UsageError
 from everysum.explain.operations import Operation, tensors_in
-from everysum.explain.recorder import Recorder, Tape, busy, watched
+from everysum.explain.recorder import Recorder, Tape, Watch, busy, watched
 from everysum.explain.refusals import refuse_unrecordable
 from everysum.explain.storage import Storage, Values, View
 
@@ -87,6 +87,8 @@ class Record(Tape):
         self.nested: dict[int, Record | None] = {}
         self.magnitudes: dict[tuple[int, int], Values] = {}
         """In a re-run: how large the numbers were that those of each block are sums and products of."""
+        self.few_magnitudes: dict[tuple[int, int], dict[int, float]] = {}
+        """The same of single numbers by their offset, for blocks that were asked for no more."""
 
     @property
     def rerun(self) -> bool:
@@ -118,11 +120,14 @@ class Record(Tape):
         """The number that a text such as 'logits[-1, "y"]' says."""
         return self.names.number(where)
 
-    def replay(self, changes: Mapping[Number, float]) -> Replay:
-        """The same pass with these numbers changed: what differs, where, and by how much."""
+    def replay(self, changes: Mapping[Number, float], *, watch: Watch | None = None) -> Replay:
+        """The same pass with these numbers changed: what differs, where, and by how much.
+
+        `watch` is called before each operation, and may raise to end it.
+        """
         from everysum.explain.replay import replayed
 
-        return replayed(self, changes)
+        return replayed(self, changes, watch)
 
     def verify(self, count: int | None = None, *, seed: int = 0) -> Verdict:
         """Recompute `count` random numbers of the pass from their explanations; without a count all of them."""
@@ -237,8 +242,14 @@ def record(module: nn.Module, *args: Any, **kwargs: Any) -> Record:
     return recorded(module, lambda: module(*args, **kwargs), named_inputs(module, args, kwargs))
 
 
-def recorded(module: nn.Module | None, call: Callable[[], Any], inputs: Mapping[str, Tensor]) -> Record:
-    """Record what a function computes with a module; `inputs` are the tensors that it is given, by name."""
+def recorded(
+    module: nn.Module | None, call: Callable[[], Any], inputs: Mapping[str, Tensor], watch: Watch | None = None
+) -> Record:
+    """Record what a function computes with a module; `inputs` are the tensors that it is given, by name.
+
+    `watch` is called before each operation. An Exception that it raises ends the pass half-way, as one of the module's
+    does; to give the pass up, it raises what is none, such as KeyboardInterrupt.
+    """
     if not busy.acquire(blocking=False):
         raise UsageError(
             "another pass is being recorded: two records at once would each see the other's operations",
@@ -247,7 +258,7 @@ def recorded(module: nn.Module | None, call: Callable[[], Any], inputs: Mapping[
     try:
         pass_ = Record(module)
         pass_.inputs = dict(inputs)
-        recorder = Recorder(pass_)
+        recorder = Recorder(pass_, watch)
         try:
             with watched(recorder, module):
                 pass_.result = call()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import sysconfig
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import CodeType, FrameType
@@ -29,6 +29,9 @@ MACHINERY = {str(Path(MODULES) / "module.py"), str(Path(MODULES) / "container.py
 TELLING = {"multi_head_attention_forward", "_in_projection_packed", "_in_projection"}
 """Functions of PyTorch that are written like a model's own: their variables name things."""
 UNFILLED = {"empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "empty_permuted"}
+
+Watch = Callable[[], None]
+"""Called before each operation of a pass, to see whether anybody still waits for it; what it raises ends the pass."""
 
 busy = threading.Lock()
 
@@ -60,14 +63,16 @@ class Tape:
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Writes a tape while it is the active mode."""
 
-    def __init__(self, tape: Tape) -> None:
+    def __init__(self, tape: Tape, watch: Watch | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.tape = tape
+        self.tape, self.watch = tape, watch
         self.module: ModuleCall | None = None
         self.failed: ModuleCall | None = None
         """The module in which something was raised."""
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if self.watch is not None:
+            self.watch()
         named = kwargs or {}
         facts = facts_of(function)
         if facts.opens and torch.is_inference_mode_enabled():

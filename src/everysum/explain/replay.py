@@ -15,6 +15,7 @@ from everysum.errors import InputError, UsageError
 from everysum.explain.number import Number
 from everysum.explain.record import Record
 from everysum.explain.recorded import RecordedNumber, recorded_only
+from everysum.explain.recorder import Watch
 from everysum.explain.rerun import Change, Rerun, set_to
 from everysum.explain.storage import View
 from everysum.explain.tensors import NamedTensor
@@ -149,8 +150,8 @@ class Replay:
         }
 
 
-def replayed(record: Record, changes: Mapping[Number, float]) -> Replay:
-    """Carry the pass out once more with these numbers changed.
+def replayed(record: Record, changes: Mapping[Number, float], watch: Watch | None = None) -> Replay:
+    """Carry the pass out once more with these numbers changed; `watch` is called before each operation.
 
     Raises UsageError for a number that stands in no tensor or belongs to another record.
     """
@@ -164,7 +165,7 @@ def replayed(record: Record, changes: Mapping[Number, float]) -> Replay:
                 f"{number.name} belongs to another record", advice="take it from the record that is replayed"
             )
     with torch.no_grad():
-        rerun = Rerun(record, [Change(number, set_to(value)) for number, value in found.items()]).run()
+        rerun = Rerun(record, [Change(number, set_to(value)) for number, value in found.items()], watch=watch).run()
         return Replay(record, found, rerun)
 
 

@@ -19,11 +19,28 @@ from everysum.explain.opening import opened
 from everysum.explain.operations import Operation, mapped
 from everysum.explain.record import Record
 from everysum.explain.recorded import RecordedNumber
+from everysum.explain.recorder import Watch
 from everysum.explain.rules import DRAWN, UNFILLED
 from everysum.explain.storage import Storage, View
 
 Changed = Callable[[Tensor, int], Tensor]
 """Given a storage as one row and an offset, the row with the new number."""
+
+
+DROPOUT, LEFT = "aten.native_dropout", "aten._local_scalar_dense"
+"""Dropout, which is carried out again with the mask that was drawn; and `.item()`, by which a number leaves PyTorch."""
+
+
+def follows(operation: Operation) -> bool:
+    """Whether an operation's result depends on the numbers that it reads."""
+    name = operation.facts.packet.partition(".")[2]
+    return name not in UNFILLED and (operation.makes or operation.facts.packet == LEFT)
+
+
+def stays(operation: Operation) -> bool:
+    """Whether its result is kept although what it reads has changed: random draws, and what left PyTorch."""
+    packet = operation.facts.packet
+    return packet == LEFT or (packet.partition(".")[2] in DRAWN and packet != DROPOUT)
 
 
 @dataclass
@@ -54,6 +71,8 @@ class Rerun:
     """Operations whose result was kept although what they read has changed: random draws, and `.item()`."""
     inner: dict[int, list[Change]] = field(default_factory=dict)
     """Changes inside of fused operations, by these operations' time."""
+    watch: Watch | None = None
+    """Called before each operation, and may raise to end it."""
 
     def __post_init__(self) -> None:
         outer = []
@@ -71,17 +90,14 @@ class Rerun:
         first = min([change.time for change in self.changes] + list(self.inner), default=len(operations))
         self.apply(-1)
         for operation in operations[max(first, 0) :]:
+            if self.watch is not None:
+                self.watch()
             if operation.time in self.inner:
                 self.within(operation)
-            elif self.follows(operation) and any(view.storage.number in self.rows for _, view in operation.inputs()):
+            elif follows(operation) and any(view.storage.number in self.rows for _, view in operation.inputs()):
                 self.carry_out(operation)
             self.apply(operation.time)
         return self
-
-    def follows(self, operation: Operation) -> bool:
-        """Whether an operation's result depends on the numbers that it reads."""
-        name = operation.facts.packet.partition(".")[2]
-        return name not in UNFILLED and (operation.makes or name == "_local_scalar_dense")
 
     def apply(self, time: int) -> None:
         """Make the changes whose time has come."""
@@ -120,21 +136,17 @@ class Rerun:
 
     def carry_out(self, operation: Operation) -> None:
         """Compute an operation's results anew."""
-        name = operation.facts.packet.partition(".")[2]
-        if name == "_local_scalar_dense":
-            self.held.append(operation)
-            return
-        if name in DRAWN and name != "native_dropout":
+        if stays(operation):
             self.hold(operation)
             return
         for argument in operation.facts.written:
             view = operation.arguments.get(argument)
             if isinstance(view, View):  # the old row stays as it was, for whoever asks for it
                 self.put(view.storage, operation.time, self.row(view.storage, operation.time, view.dtype).clone())
-        if name == "native_dropout":
+        if operation.facts.packet == DROPOUT:
             results: Any = self.dropout(operation)
         else:
-            results = operation.function(*self.arguments(operation.positional, operation), **self.named(operation))
+            results = self.computed(operation)
         results = results if isinstance(results, (list, tuple)) else (results,)
         for output, (view, result) in enumerate(zip(operation.outputs, results, strict=False)):
             if view is None or not isinstance(result, Tensor) or not self.made(operation, view):
@@ -148,6 +160,16 @@ class Rerun:
             if not operation.facts.written:
                 self.put(view.storage, operation.time, as_row(result, view))
             self.done.append((operation, output, view))
+
+    def computed(self, operation: Operation) -> Any:
+        """What PyTorch computes now; refuses what it cannot, such as a row of an embedding that there is not."""
+        try:
+            return operation.function(*self.arguments(operation.positional, operation), **self.named(operation))
+        except (IndexError, RuntimeError, ValueError) as problem:
+            raise InputError(
+                f"with this change {operation.facts.name} cannot be carried out: what follows is not known",
+                came=str(problem).partition("\n")[0],
+            ) from problem
 
     def arguments(self, values: Any, operation: Operation) -> Any:
         given = mapped(values, View, lambda view: self.tensor(view, operation.time))
@@ -163,7 +185,7 @@ class Rerun:
         return any(write.operation is operation for write in view.storage.writes)
 
     def hold(self, operation: Operation) -> None:
-        """Leave a random draw as it was."""
+        """Leave a random draw as it was, and what left PyTorch."""
         self.held.append(operation)
         for view in operation.outputs:
             if view is not None and view.storage.number in self.rows:

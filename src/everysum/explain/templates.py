@@ -54,7 +54,10 @@ COMPARED = {
 
 @cache
 def compiled(text: str) -> tuple[Node, ...]:
-    """One {"result": name, "index": pattern, "value": node, "depth": …} for each line `name[pattern] = formula`."""
+    """One {"result": name, "index": pattern, "value": node, …} for each line `name[pattern] = formula`.
+
+    "depth" says how many reductions lie inside each other, "together" over how many of them one piece runs at once.
+    """
     statements = []
     for statement in ast.parse(text.strip()).body:
         if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Subscript):
@@ -62,7 +65,15 @@ def compiled(text: str) -> tuple[Node, ...]:
         target = statement.targets[0]
         pattern = [captured(item) for item in items(target.slice)]
         value = node_of(statement.value)
-        statements.append({"result": name_of(target.value), "index": pattern, "value": value, "depth": depth_of(value)})
+        statements.append(
+            {
+                "result": name_of(target.value),
+                "index": pattern,
+                "value": value,
+                "depth": depth_of(value),
+                "together": len(max(running_in(value), key=len)),
+            }
+        )
     return tuple(statements)
 
 
@@ -153,3 +164,17 @@ def depth_of(node: Any) -> int:
     if not isinstance(node, dict):
         return 0
     return int(node["depth"]) if "reduce" in node else max(map(depth_of, node.values()), default=0)
+
+
+def running_in(node: Any, bound: frozenset[str] = frozenset()) -> list[frozenset[str]]:
+    """For a formula, first, and for everything in it: the variables of reductions around it that it runs over."""
+    if isinstance(node, list):
+        found = [running_in(part, bound) for part in node]
+        return [frozenset().union(*(each[0] for each in found)), *(one for each in found for one in each)]
+    if not isinstance(node, dict):
+        return [frozenset()]
+    if "variable" in node:
+        return [frozenset({node["variable"]}) & bound]
+    over = frozenset({node["over"]} if "reduce" in node else ())
+    inner = running_in(list(node.values()), bound | over)
+    return [inner[0] - over, *inner]

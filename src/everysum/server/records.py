@@ -220,7 +220,7 @@ def recorded(models: Models, records: Records, prompt: Prompt, progress: Progres
     model = models.model(prompt.model)
     progress(0.3, "recording every number")
     began = perf_counter()
-    record = model.record(prompt.prompt or None, target=prompt.target)
+    record = model.record(prompt.prompt or None, target=prompt.target, watch=progress.refuse_cancelled)
     seconds = perf_counter() - began
     progress(0.7, "naming the tensors")
     tensors = listed(record)
@@ -260,7 +260,7 @@ def nudged(kept: Kept, wanted: Nudge, progress: Progress) -> dict[str, Any]:
     progress(0.1, "computing the pass again")
     with kept.lock:
         number = number_at(kept.record, wanted.tensor, wanted.index, wanted.way)
-        replay = kept.record.replay({number: wanted.value})
+        replay = kept.record.replay({number: wanted.value}, watch=progress.refuse_cancelled)
         progress(0.9, "comparing")
         before, after = kept.record["logits"].tensor[0], replay["logits"][0]
         logits = [likeliest(kept.model, each, wanted.position, wanted.temperature, 12) for each in (before, after)]

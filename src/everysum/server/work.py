@@ -27,8 +27,8 @@ logger = logging.getLogger("everysum.server")
 UNFORESEEN = EverysumError("everysum stumbled over something that nobody foresaw; the terminal says what")
 
 
-class Cancelled(Exception):
-    """Nobody waits for this work any more."""
+class Cancelled(BaseException):
+    """Nobody waits for this work any more. It may come anywhere, and what catches Exception should not catch it."""
 
 
 class Progress:

@@ -23,6 +23,7 @@ from everysum.errors import InputError
 from everysum.explain.evaluate import holds, statement_of
 from everysum.explain.operations import Operation
 from everysum.explain.recorded import RecordedNumber
+from everysum.explain.rerun import follows, stays
 from everysum.explain.rules import rule_of
 from everysum.explain.storage import Storage, View, Write
 from everysum.explain.stream import residual_of
@@ -136,15 +137,17 @@ def operation_data(record: Record, operation: Operation) -> dict[str, Any]:
     outputs = [view for view in operation.outputs if view is not None]
     makes = operation.makes and bool(outputs)
     ruled = makes and statement_of(operation, 0) is not None and holds(record, operation)
+    given = operation.arguments if follows(operation) else {}
     tolerance = tolerance_of(operation, outputs[0]) if outputs else None
     return {
         "time": operation.time,
         "packet": operation.name,
         "name": operation.facts.name,
         "module": "" if operation.module is None else operation.module.path,
-        "arguments": {name: argument_data(value) for name, value in operation.arguments.items()} if makes else {},
+        "arguments": {name: argument_data(value) for name, value in given.items()},
         "outputs": [None if view is None else view_data(view) for view in operation.outputs],
         "rules": operation.facts.name if ruled else None,
+        "held": stays(operation),
         "formulas": [formula_of(record, operation, view) for view in operation.outputs] if makes else [],
         "tolerance": {
             "relative": tolerance.relative if tolerance else 0.0,
@@ -181,9 +184,14 @@ def storage_data(record: Record, storage: Storage, numbers: dict[int, int]) -> d
             states.append(state)
     return {
         "states": states,
+        "type": type_name(dtype),
         "writes": [write_data(record, write, numbers) for write in storage.writes],
         "origins": [{"name": each.name, "kind": each.kind, "view": view_data(each.view)} for each in origins],
     }
+
+
+def type_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def write_data(record: Record, write: Write, numbers: dict[int, int]) -> dict[str, Any]:
@@ -193,6 +201,7 @@ def write_data(record: Record, write: Write, numbers: dict[int, int]) -> dict[st
         "time": write.time,
         "operation": numbers[id(write.operation)],
         "output": write.output,
+        "type": type_name(write.view.dtype),
         "name": None if named is None else named.name,
         "named": None if named is None else view_data(named.view),
     }

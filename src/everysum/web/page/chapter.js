@@ -7,6 +7,7 @@ import { whenNarrow } from "./drawing.js";
 import { fields } from "./fields.js";
 import { notice } from "./notice.js";
 import { ask, lines, newest } from "./server.js";
+import { working } from "./waiting.js";
 
 /** @typedef {{name: string, title: string, line: string, section: string}} Line */
 /**
@@ -45,6 +46,7 @@ export function chapter(place, [name], query) {
   /** @type {Lesson | null} */
   let whole = null;
   const asked = newest(read, shown, failed);
+  let bar = working(asked.cancel);
 
   /** @param {string[]} assignments @param {AbortSignal} signal @returns {Promise<Lesson>} */
   async function read(assignments, signal) {
@@ -77,14 +79,11 @@ export function chapter(place, [name], query) {
   /** @param {number} share @param {string} said */
   function wait(share, said) {
     place.setAttribute("aria-busy", "true");
-    if (parts.waiting.childElementCount) {
-      const bar = /** @type {HTMLProgressElement} */ (parts.waiting.querySelector("progress"));
-      if (share > 0) bar.value = share;
-      put(/** @type {HTMLElement} */ (parts.waiting.querySelector(".said")), said);
-      return;
+    if (!parts.waiting.childElementCount) {
+      bar = working(asked.cancel);
+      put(parts.waiting, bar.element);
     }
-    const bar = h("progress", { max: 1, "aria-label": "how far it is" });
-    put(parts.waiting, h("div", { class: "row" }, bar, h("span", { class: "said" }, said), button("Cancel", asked.cancel)));
+    bar.tell({ progress: share, said });
   }
 
   /** @param {Frame} frame */

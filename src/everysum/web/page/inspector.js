@@ -11,6 +11,7 @@ import { notice } from "./notice.js";
 import { figure, percent, visible } from "./numbers.js";
 import { ask, isSaved, lines, newest } from "./server.js";
 import { store } from "./store.js";
+import { working } from "./waiting.js";
 
 /** @typedef {{name: string, axes: string[], shape: number[], what: string, module: string, place: string, rerun: boolean, kind: "weight" | "buffer" | "input" | "constant" | "output" | "step"}} TensorLine */
 /** @typedef {{id: number, text: string}} Token */
@@ -67,17 +68,13 @@ export function inspector(place, _, query) {
     stop.abort();
     stop = new AbortController();
     const { signal } = stop;
-    const bar = h("progress", { max: 1, "aria-label": "how far it is" });
-    const said = h("span", {});
-    put(waiting, h("div", { class: "row" }, bar, said, button("Cancel", () => stop.abort())));
+    const bar = working(() => stop.abort());
+    put(waiting, bar.element);
     try {
       const asked = await fit();
       signal.throwIfAborted();
       if (!isSaved()) history.replaceState(null, "", `#/inspect?${new URLSearchParams({ ...asked })}`);
-      const pass = /** @type {Pass} */ (await lines("api/records", asked, signal, (line) => {
-        bar.value = line.progress;
-        put(said, line.said);
-      }));
+      const pass = /** @type {Pass} */ (await lines("api/records", asked, signal, bar.tell));
       leaveInside();
       leaveInside = show(inside, pass, asked);
       put(waiting);

@@ -17,10 +17,13 @@ export class Refusal extends Error {
   }
 }
 
-/** In a page that was saved there is no server: this answers instead. @type {((path: string, body: unknown) => any) | null} */
+/** @typedef {{signal: AbortSignal, heard: (line: any) => void}} Listener who waits for long work: hears how far it is, and may cancel it */
+/** @typedef {(path: string, body: any, listener?: Listener) => any} Answers */
+
+/** In a page that was saved there is no server: this answers instead. @type {Answers | null} */
 let here = null;
 
-/** @param {(path: string, body: unknown) => any} answers */
+/** @param {Answers} answers */
 export function answerHere(answers) {
   here = answers;
 }
@@ -85,7 +88,7 @@ export async function askNumbers(path, signal) {
  * @returns {Promise<any>}
  */
 export async function lines(path, body, signal, heard) {
-  if (here) return here(path, body);
+  if (here) return here(path, body, { signal, heard });
   const response = await answer(path, body, signal);
   const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
   const decoder = new TextDecoder();

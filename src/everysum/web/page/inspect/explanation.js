@@ -1,10 +1,11 @@
 /** The sum behind a number: its terms, the largest first, each to be asked in its turn; and what moves if it is changed. */
 
 import { bars } from "../bars.js";
-import { button, calm, h, put, uniqueId } from "../dom.js";
+import { button, calm, h, put } from "../dom.js";
 import { notice } from "../notice.js";
-import { change, figure, real, tiny, visible } from "../numbers.js";
-import { ask, isSaved, lines } from "../server.js";
+import { figure, real, tiny } from "../numbers.js";
+import { ask } from "../server.js";
+import { nudging } from "./nudge.js";
 
 /** @typedef {import("../numbers.js").Numeric} Numeric */
 /** @typedef {{name: string, value: Numeric, way: number[], asks: boolean}} Named */
@@ -17,7 +18,6 @@ import { ask, isSaved, lines } from "../server.js";
 /** @typedef {{number: string, value: number, contributions: {kind: string, name: string, value: number}[], total: number, difference: number, held: string[]}} Residual */
 /** @typedef {{tensor: string, index: number[], way: number[]}} Where */
 /** @typedef {{where: Where, name: string}} Crumb */
-/** @typedef {{before: import("../inspector.js").Predicted, after: import("../inspector.js").Predicted, changes: {number: string, before: Numeric, after: Numeric}[], differences: {tensor: string, numbers: number, changed: number, largest_at: number[], before: Numeric, after: Numeric}[], differences_in_all: number, held: string[]}} Nudged */
 
 /** @param {import("../inspector.js").Pass} pass */
 export function explanation(pass) {
@@ -62,7 +62,7 @@ export function explanation(pass) {
       number.terms.length > 0 && terms(number, go),
       number.rest.count > 0 && button(`${number.rest.count.toLocaleString("en")} more terms, together ${figure(number.rest.sum)}`, () => follow(where, Math.min(1000, number.terms.length * 5))),
       number.inputs && h("ul", {}, number.inputs.map(({ argument, tensor }) => h("li", {}, `${argument}: ${tensor}`))),
-      !isSaved() && nudge(number, where),
+      nudging(pass, number, where, () => position, show),
     );
     element.dataset.number = number.name;
     element.focus({ preventScroll: true });
@@ -106,30 +106,6 @@ export function explanation(pass) {
     );
   }
 
-  /** Change the number, and see what moves. @param {Explained} number @param {Where} where */
-  function nudge(number, where) {
-    const id = uniqueId("nudge");
-    const input = h("input", { type: "text", inputmode: "decimal", id, value: String(real(number.value)), autocomplete: "off" });
-    const result = h("div", { "aria-live": "polite" });
-    const form = h("form", { class: "row nudge" }, h("label", { for: id }, "Change it to", input), h("button", { type: "submit" }, "What moves?"));
-    form.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      const value = Number(input.value.replace("−", "-").replace(",", "."));
-      if (!Number.isFinite(value)) {
-        put(result, h("p", { class: "notice", role: "alert" }, "That is no number."));
-        return;
-      }
-      put(result, h("p", { class: "waiting" }, "Computing the pass again…"));
-      try {
-        const stop = new AbortController();
-        const moved = /** @type {Nudged} */ (await lines(`api/records/${pass.record}/nudge`, { ...where, value, position }, stop.signal, () => {}));
-        put(result, ...drawMoved(moved, show));
-      } catch (problem) {
-        put(result, notice(problem));
-      }
-    });
-    return h("div", {}, form, result);
-  }
   return {
     element,
     show,
@@ -202,28 +178,4 @@ function named(number, go) {
   const text = h("span", {}, figure(number.value), h("span", { class: "quiet small" }, ` ${number.name}`));
   if (!number.asks) return text;
   return button(text, () => go(number), { class: "number", "aria-label": `${number.name}, ${figure(number.value)}: what made it?` });
-}
-
-/** @param {Nudged} moved @param {(tensor: string, index: number[]) => void} show */
-function drawMoved(moved, show) {
-  const chances = (/** @type {import("../inspector.js").Predicted} */ { predictions }) => bars(predictions.map(({ text, probability }) => ({ name: visible(text), value: probability })), { label: "chances", share: true });
-  const more = moved.differences_in_all - moved.differences.length;
-  return [
-    h("p", {}, moved.changes.map(({ number, before, after }) => `${number}: ${figure(before)} → ${figure(after)}`).join("; ")),
-    h("div", { class: "split" }, h("div", {}, h("h3", {}, "Before"), chances(moved.before)), h("div", {}, h("h3", {}, "After"), chances(moved.after))),
-    h("h3", {}, moved.differences.length ? "What moved" : "Nothing that was computed differs"),
-    h(
-      "div",
-      { class: "scroll", tabindex: "0", role: "group", "aria-label": "what moved" },
-      h(
-        "table",
-        {},
-        h("tbody", {}, moved.differences.map(({ tensor, numbers, changed, largest_at, before, after }) =>
-          h("tr", {}, h("th", { scope: "row" }, button(tensor, () => show(tensor, largest_at), { class: "number" })), h("td", {}, `${changed.toLocaleString("en")} of ${numbers.toLocaleString("en")}`), h("td", { class: "number" }, `${figure(before)} → ${figure(after)}`), h("td", { class: "number" }, change(real(after) - real(before), 3))),
-        )),
-      ),
-    ),
-    more > 0 && h("p", { class: "quiet" }, `and ${more} more tensors`),
-    moved.held.length > 0 && h("p", { class: "quiet small" }, `held as it was: ${moved.held.join(", ")}`),
-  ];
 }

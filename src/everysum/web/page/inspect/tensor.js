@@ -58,7 +58,7 @@ export function tensorView(pass, pick) {
     const rank = tensor.shape.length;
     const rows = rank < 2 ? 1 : tensor.shape[rank - 2];
     const columns = rank < 1 ? 1 : tensor.shape[rank - 1];
-    const url = (/** @type {import("../heatmap.js").Part} */ part) => {
+    const url = (/** @type {import("../heatmap/source.js").Part} */ part) => {
       const query = new URLSearchParams({ tensor: tensor.name, ...Object.fromEntries(Object.entries(part).map(([key, value]) => [key, String(value)])) });
       for (const spot of at) query.append("at", String(spot));
       return `api/records/${pass.record}/tile?${query}`;
@@ -68,7 +68,7 @@ export function tensorView(pass, pick) {
       columns,
       low: tensor.low,
       high: tensor.high,
-      read: async (/** @type {import("../heatmap.js").Part} */ part, /** @type {AbortSignal} */ signal) => ({ ...part, values: await askNumbers(url(part), signal) }),
+      read: async (/** @type {import("../heatmap/source.js").Part} */ part, /** @type {AbortSignal} */ signal) => ({ ...part, values: await askNumbers(url(part), signal) }),
     };
     return heatmap(source, {
       label: tensor.name,

@@ -1,15 +1,16 @@
 /** Taking a rule's formula apart for one number: the terms of a sum, the factors of a product, and how they are written. */
 
-import { evaluate, raw, scalar, SIZES, withVariable } from "./rules.js";
+import { withVariable } from "./asked.js";
+import { evaluate, raw, scalar } from "./evaluate.js";
+import { SIZES } from "./places.js";
 
-/** @typedef {import("./rules.js").Asked} Asked */
-/** @typedef {import("./rules.js").Node} Node */
-/** @typedef {import("./rules.js").Place} Place */
+/** @typedef {import("./asked.js").Asked} Asked */
+/** @typedef {import("./asked.js").Node} Node */
+/** @typedef {import("./tape.js").Place} Place */
 /** @typedef {{asked: Asked, node: Node, factor: number}} Part */
 
 /** How functions are written between or before their arguments. @type {Record<string, string>} */
 const SIGNS = { add: "+", subtract: "−", multiply: "×", divide: "÷", power: "^", negative: "−" };
-
 
 /** Whether a condition depends on the operation's arguments only. @param {Node} node @param {Asked} asked @returns {boolean} */
 function decided(node, asked) {
