@@ -11,19 +11,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from decoding_ours import opened
+import torch
+from decoding_ours import built
 from taking_turns import Missing
 
+import everysum
 from everysum.generation.beam_search import Search
 
 BEAMS = 5
 
 
 class OurTranslator:
-    """everysum with its weights in one of `decoding_ours.FORMS`."""
+    """everysum with its weights in one of the forms."""
 
     def __init__(self, folder: Path, weights: str, threads: int, device: str = "cpu") -> None:
-        self.model = opened(folder, weights, threads, device)
+        built()
+        torch.set_num_threads(threads)
+        self.model = everysum.load(folder, device=device, weights=weights)
 
     def translate(self, sentences: Sequence[str]) -> dict[str, Any]:
         """Seconds, and the translations."""
@@ -38,7 +42,6 @@ class TheirTranslator:
 
     def __init__(self, folder: Path, dtype: str, threads: int) -> None:
         try:
-            import torch
             from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
             from transformers import logging as their_logging
         except ImportError:

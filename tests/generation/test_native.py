@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,18 @@ def test_more_threads_change_nothing(library: Library, form: Form, threads: int)
     finally:
         torch.set_num_threads(1)
     assert all(map(torch.equal, alone, shared))
+
+
+def test_a_process_whose_threads_have_worked_comes_to_its_end(library: Library) -> None:
+    program = (
+        "import torch; from everysum.generation.native.library import LOADING, described\n"
+        "from everysum.generation.packed import packed_matrix\n"
+        "torch.set_num_threads(3)\n"
+        "matrix = packed_matrix(torch.ones(200, 64), None, 'bf16')\n"
+        "print(LOADING.get().multiply(described(matrix), torch.ones(1, 64)).sum().item())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "12800.0\n")
 
 
 def longer_prompt(network: Network) -> list[int]:

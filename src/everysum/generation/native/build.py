@@ -110,20 +110,16 @@ def command(library: Path) -> str:
     return f"if {call} 2> {shlex.quote(said)}; then {well}; else {badly}; fi; rm -f {shlex.quote(str(mark))}"
 
 
-STARTED: list[subprocess.Popen[bytes]] = []
-"""Compilers of this process; nobody waits for them."""
-
-
 def start(library: Path) -> None:
     """Let the compiler work in a process of its own, which goes on when this one ends; where no file can be, none."""
     with suppress(OSError):
         library.parent.mkdir(parents=True, exist_ok=True)
         marker(library).touch()
-        process = subprocess.Popen(
-            ["sh", "-c", command(library)],
+        subprocess.run(
+            ["sh", "-c", f"({command(library)}) &"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            check=False,
         )
-        STARTED.append(process)

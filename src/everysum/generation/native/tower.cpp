@@ -294,7 +294,8 @@ private:
     }
 };
 
-static Team team;
+// Never taken down: at the end of the process its threads still sleep, and taking it down would wait for them.
+static Team& team = *new Team;
 static thread_local Room kept;
 static thread_local std::vector<Encoded> kept_inputs;
 
