@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from opus_mt import opus_mt_folder
+from opus_mt import opus_mt_translator, with_exact_positions
 from safetensors.torch import load_file
 from small_networks import assert_same
 
 from everysum.errors import UsageError
 from everysum.generation.alignment import align
 from everysum.generation.beam_search import Search
-from everysum.layers.positions import sines_and_cosines
 from everysum.model import Model, load
 from everysum.models.transformer import Transformer
 from everysum.training.base import with_base
@@ -31,48 +30,9 @@ SENTENCES = [
 LONGEST = 20
 
 
-def with_exact_positions(model: Any) -> Any:
-    """The model with sines and cosines in float64; transformers makes them in float32, also where it reads a file."""
-    waves = sines_and_cosines(64, 32)
-    for side in (model.model.encoder, model.model.decoder):
-        side.embed_positions.weight.data = torch.cat([waves[:, 0::2], waves[:, 1::2]], dim=1)
-    return model.eval()
-
-
 @pytest.fixture(scope="module")
 def folder(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights in every part; padding is a token of its own, as in all published ones, and the likeliest one."""
-    from transformers import MarianConfig, MarianMTModel
-
-    place = opus_mt_folder(test_data / "parallel" / "multi30k", tmp_path_factory.mktemp("opus-mt"))
-    vocabulary = json.loads((place / "vocab.json").read_text())
-    padding = vocabulary["<pad>"]
-    torch.manual_seed(4)
-    sizes = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "max_position_embeddings": 64}
-    sizes |= {f"{side}_attention_heads": 4 for side in ("encoder", "decoder")}
-    sizes |= {f"{side}_ffn_dim": 48 for side in ("encoder", "decoder")}
-    model = MarianMTModel(
-        MarianConfig(
-            vocab_size=len(vocabulary),
-            decoder_vocab_size=len(vocabulary),
-            **sizes,
-            activation_function="swish",
-            scale_embedding=True,
-            pad_token_id=padding,
-            eos_token_id=0,
-            decoder_start_token_id=padding,
-            forced_eos_token_id=None,
-        )
-    ).double()
-    positions = {id(model.get_parameter(f"model.{side}.embed_positions.weight")) for side in ("encoder", "decoder")}
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if id(parameter) not in positions:
-                parameter.add_(torch.randn_like(parameter), alpha=0.3)
-        model.final_logits_bias.copy_(torch.randn_like(model.final_logits_bias))
-        model.final_logits_bias[0, padding] = 20.0
-    with_exact_positions(model).save_pretrained(place)
-    return place
+    return opus_mt_translator(test_data / "parallel" / "multi30k", tmp_path_factory.mktemp("opus-mt"))
 
 
 @pytest.fixture(scope="module")

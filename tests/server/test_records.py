@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import numpy as np
 import pytest
+from recorded_models import TOKENIZER
+from small_networks import randomized
 from small_translators import saved_translator
 from tiny import train_tiny, write_text
 
 from everysum.lessons.blocks import as_data
 from everysum.lessons.course import CHAPTERS, lesson
 from everysum.model import Model, load
+from everysum.models.gpt import GPT
 from everysum.server.guard import Admission
 from everysum.server.limits import Limits
 from everysum.server.listening import listen, running
@@ -191,6 +196,63 @@ def test_a_visitor_names_no_folders(port) -> None:
     for name in ("/etc", "..", "1", ""):
         told = lines(port, "/api/records", {"model": name, "prompt": "x"})
         assert told[-1]["error"]["problem"] == "there is no such model here"
+
+
+# --- cancelling ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def deep_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A server of a network of so many layers that recording a pass takes a while."""
+    folder = tmp_path_factory.mktemp("deep")
+    sizes = {"context_length": 16, "width": 4, "heads": 1, "layers": 60}
+    Model(randomized(GPT(vocabulary_size=TOKENIZER.vocabulary_size, **sizes)).float(), TOKENIZER).save(folder)
+    limits, bound = Limits(), listen("127.0.0.1", 0)
+    with running(page_application(Admission(token=TOKEN), limits, [folder]), bound, limits):
+        yield bound.getsockname()[1]
+
+
+@contextmanager
+def begun(port: int, path: str, body: Any, said: str) -> Iterator[http.client.HTTPResponse]:
+    """Long work, as far as it says this; nobody waits for it any more at the end."""
+    headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        connection.request("POST", path, json.dumps(body), headers)
+        with connection.getresponse() as answer:
+            while said not in answer.readline().decode():
+                pass
+            yield answer
+
+
+def seconds_until_free(port: int) -> float:
+    """How long the one thread that does long work lets others wait."""
+    began = time.perf_counter()
+    assert "result" in lines(port, "/api/lessons/softmax", {"set": []})[-1]
+    return time.perf_counter() - began
+
+
+@pytest.mark.slow
+def test_work_that_nobody_waits_for_ends_within_its_stage(deep_port) -> None:
+    """A recording and a replay, cancelled where they have just begun: by far not as long as they would have taken."""
+    asked = {"model": "0", "prompt": "Humpty"}
+    made = lines(deep_port, "/api/records", asked)[-1]["result"]
+    seconds_until_free(deep_port)
+    usual = seconds_until_free(deep_port)
+    nudge = {"tensor": "token_embedding", "index": [0, 1, 2], "value": 3.0}
+    works = {
+        "recording every number": ("/api/records", asked),
+        "computing the pass again": (f"/api/records/{made['record']}/nudge", nudge),
+    }
+    for said, (path, body) in works.items():
+        with begun(deep_port, path, body, said) as answer:
+            began = time.perf_counter()
+            answer.readline()  # that its next stage has begun
+            whole = time.perf_counter() - began
+            answer.read()
+        with begun(deep_port, path, body, said):
+            pass
+        waited = seconds_until_free(deep_port)
+        assert waited - usual < whole / 3, (said, waited, usual, whole)
 
 
 # --- translators -----------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from browsing import Watched, context_of, started
+from opus_mt import opus_mt_translator
 from small_translators import saved_translator
 from tiny import train_tiny, write_text
 
@@ -87,6 +88,23 @@ def translator_watched(
 ) -> Iterator[Watched]:
     """The page with a language model and a translator."""
     with serving([humpty_folder, translator_folder]) as address, watching(request, address) as page:
+        yield page
+
+
+@pytest.fixture(scope="session")
+def marian_folder(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A translator as Helsinki-NLP lays them out."""
+    return opus_mt_translator(test_data / "parallel" / "multi30k", tmp_path_factory.mktemp("opus-mt"))
+
+
+@pytest.fixture(scope="session")
+def marian(marian_folder: Path) -> Model:
+    return load(marian_folder, device="cpu", dtype="float32")
+
+
+@pytest.fixture
+def marian_watched(request: pytest.FixtureRequest, chromium: None, marian_folder: Path) -> Iterator[Watched]:
+    with serving([marian_folder]) as address, watching(request, address) as page:
         yield page
 
 

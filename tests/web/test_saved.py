@@ -111,6 +111,7 @@ EVERYWHERE = """async ({ most }) => {
         ("humpty", None),
         pytest.param("gpt", None, marks=pytest.mark.slow),
         pytest.param("translator", "where do", marks=pytest.mark.slow),
+        pytest.param("marian", "Das", marks=pytest.mark.slow),
     ],
 )
 def test_the_page_s_own_evaluator_gives_every_recorded_number_again(
@@ -184,6 +185,7 @@ NUDGES = [
     ("gpt", "blocks.0.feed_forward.up", (0, 2, 7), 3.0),
     ("translator", "encoder_blocks.0.attention.value.bias", (4,), 1.5),
     ("translator", "target_ids", (0, 1), 7.0),
+    ("marian", "blocks.1.cross_attention.attention_weights", (0, 0, 1, 2), 0.9),
 ]
 
 
@@ -195,7 +197,7 @@ def test_a_number_changed_in_the_page_moves_what_replay_moves(
     which, tensor, index, value, from_disk, tmp_path, request
 ) -> None:
     model = request.getfixturevalue(which)
-    target = "where do" if which == "translator" else None
+    target = {"translator": "where do", "marian": "Das"}.get(which)
     page = opened(from_disk, model, tmp_path / "page.html", target=target).page
     with written_out(model):
         record = model.record(PROMPT, target=target)

@@ -65,6 +65,16 @@ class Models:
                 self.open = {id_: load(choice.folder, device="cpu", dtype="float32")}
             return self.open[id_]
 
+    def kind(self, id_: str) -> dict[str, Any]:
+        """Whether it is a translator, and what to begin with, without reading its weights."""
+        from everysum.server.beginnings import sentence_to_begin_with, text_to_begin_with
+
+        folder = self.choice(id_).folder
+        if self.translates(id_):
+            sentence, said = sentence_to_begin_with(folder)
+            return {"translates": True, "prompt": sentence, "target": said}
+        return {"translates": False, "prompt": text_to_begin_with(folder, self.tokenizer(id_)), "target": None}
+
     def translates(self, id_: str) -> bool:
         """Whether it is a translator, without reading its weights."""
         from everysum.training.base import configuration_in
@@ -112,8 +122,8 @@ def model_routes(models: Models) -> APIRouter:
     router = APIRouter(prefix="/api")
 
     @router.get("/models/{id_}")
-    def kind(id_: str) -> Response:
-        return answered({"translates": models.translates(id_)})
+    def kind_of_model(id_: str) -> Response:
+        return answered(models.kind(id_))
 
     @router.post("/cuts")
     def cuts(asked: Asked) -> Response:

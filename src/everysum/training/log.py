@@ -49,7 +49,7 @@ class Log:
 
 def read_log(folder: Path) -> Iterator[dict[str, Any]]:
     """Every whole line of a run's log; a last line cut short by a crash is left out."""
-    with (folder / LOG).open(encoding="utf-8") as file:
+    with (folder / LOG).open("rb") as file:
         for line in file:
-            if line.endswith("\n"):
+            if line.endswith(b"\n"):  # a line that was cut may end within a character
                 yield json.loads(line)

@@ -24,6 +24,8 @@ from everysum.training.recipe import Recipe
 from everysum.training.task import Amounts
 
 LONGEST_SAMPLE = 100
+BECOMES = " → "
+"""Between a sentence and its translation, in samples."""
 
 
 class PairTask:
@@ -87,7 +89,7 @@ class PairTask:
         source = translator.source(sentence[:-1])
         texts, longest = translator.beams([source]), min(LONGEST_SAMPLE, translator.longest(source))
         found = beam_search(texts, [longest], end=translator.end, search=Search(beams=1))
-        return f"{self.tokenizer.decode(sentence)} → {self.tokenizer.decode(found[0][0].token_ids)}"
+        return self.tokenizer.decode(sentence) + BECOMES + self.tokenizer.decode(found[0][0].token_ids)
 
 
 def layout_of(tokenizer: Tokenizer) -> Layout:

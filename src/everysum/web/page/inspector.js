@@ -37,8 +37,10 @@ export function inspector(place, _, query) {
   }
   const ids = { model: uniqueId("model"), prompt: uniqueId("prompt"), target: uniqueId("target") };
   const model = h("select", { id: ids.model }, models.map(({ id, name }) => h("option", { value: id, selected: id === query.get("model") }, name)));
-  const prompt = h("input", { type: "text", id: ids.prompt, value: query.get("prompt") ?? "Humpty Dumpt", spellcheck: "false", autocomplete: "off" });
+  const prompt = h("input", { type: "text", id: ids.prompt, value: query.get("prompt") ?? "", spellcheck: "false", autocomplete: "off" });
   const target = h("input", { type: "text", id: ids.target, value: query.get("target") ?? "", spellcheck: "false", autocomplete: "off" });
+  let untouched = !query.has("prompt");
+  for (const field of [prompt, target]) field.addEventListener("input", () => (untouched = false));
   const reading = h("label", { for: ids.prompt }, "Prompt");
   const soFar = h("div", { class: "field text", hidden: true }, h("label", { for: ids.target }, "Its translation so far"), target);
   const form = h(
@@ -53,11 +55,12 @@ export function inspector(place, _, query) {
   let stop = new AbortController();
   let leaveInside = () => {};
 
-  /** The fields that the chosen model reads: a translator has a sentence and what it has written so far. @returns {Promise<Asked>} */
+  /** The fields that the chosen model reads, with its own words to begin with: a translator has a sentence and what it has written so far. @returns {Promise<Asked>} */
   async function fit() {
     const chosen = model.value;
-    const { translates } = /** @type {{translates: boolean}} */ (await ask(`api/models/${encodeURIComponent(chosen)}`));
+    const { translates, ...first } = /** @type {{translates: boolean, prompt: string, target: string | null}} */ (await ask(`api/models/${encodeURIComponent(chosen)}`));
     if (model.value !== chosen) return fit();
+    if (untouched) [prompt.value, target.value] = [first.prompt, first.target ?? ""];
     put(reading, translates ? "Sentence to translate" : "Prompt");
     soFar.hidden = !translates;
     form.classList.toggle("both", translates);

@@ -13,7 +13,7 @@ export function answering(saved) {
     const last = route.split("/").at(-1);
     const asked = new URLSearchParams(query ?? "");
     if (route === "api/contents") return { chapters: [], models: [{ id: "saved", name: saved.model, folder: "" }] };
-    if (route === "api/models/saved") return { translates: saved.pass.source !== null };
+    if (route === "api/models/saved") return { translates: saved.pass.source !== null, prompt: saved.prompt, target: null };
     if (route === "api/records") return saved.pass;
     if (last === "tensor") return describe(pass, asked);
     if (last === "tile") return tile(pass, asked);
