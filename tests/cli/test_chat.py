@@ -87,7 +87,7 @@ def test_a_model_without_a_template_is_refused_before_anything_is_read(everysum,
     assert "everysum generate" in outcome.err
 
 
-def read_until(terminal: int, wanted: bytes, seconds: float = 60.0) -> bytes:
+def read_until(terminal: int, wanted: bytes, seconds: float = 180.0) -> bytes:
     seen, ends = b"", time.monotonic() + seconds
     while wanted not in seen:
         assert time.monotonic() < ends, seen

@@ -108,7 +108,7 @@ def packed_matrix(
     return PackedMatrix(form, outputs, inputs, codes, scales, None if bias is None else bias.detach().float())
 
 
-def scales_of(groups: Float[Tensor, "outputs groups 64"], form: Form) -> Tensor:
+def scales_of(groups: Float[Tensor, "outputs groups members"], form: Form) -> Tensor:
     """Each group's scale, in bfloat16: with 8 bits its largest weight is the largest code; with 4 the squares of what
     is lost are as small as can be.
     """
