@@ -13,6 +13,8 @@ ROOT = Path(__file__).parent.parent
 NEEDED = (
     "everysum/py.typed",
     "everysum/data/nursery/nursery.txt",
+    "everysum/generation/native/tower.cpp",
+    "everysum/generation/native/products.h",
     "everysum/web/page/index.html",
     "everysum/web/page/inspect/diagram.js",
     "licenses/LICENSE",

@@ -38,6 +38,15 @@ def test_a_text_may_come_from_standard_input(everysum, tiny_run, measured) -> No
     assert piped == {"model": str(tiny_run), "texts": ["-"]} | measured.as_json()
 
 
+@pytest.mark.parametrize(("form", "loses"), [("float32", 1e-6), ("bf16", 0.002), ("int8", 0.01), ("int4", 0.04)])
+def test_what_packed_weights_lose_is_measured(everysum, tiny_run, measured, form, loses) -> None:
+    text = tiny_run.parent / "rhymes.txt"
+    packed = json.loads(everysum("evaluate", tiny_run, text, "--weights", form, "--json").out)
+    assert packed["tokens"] == measured.tokens
+    assert packed["loss"] == pytest.approx(measured.loss, rel=loses)
+    assert form == "float32" or packed["loss"] != measured.loss
+
+
 def test_the_stride_is_the_one_asked_for(everysum, tiny_run) -> None:
     outcome = everysum("evaluate", tiny_run, tiny_run.parent / "rhymes.txt", "--stride", "16", "--json")
     assert json.loads(outcome.out)["stride"] == 16
