@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
-import sys
+import mmap
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -144,14 +143,15 @@ class HugePages:
         return numbers.view(dtype).reshape(shape) if size else torch.empty(shape, dtype=dtype)
 
     def advised(self, size: int) -> Any:
-        """Bytes that begin with a page; the system is asked for large ones before the first is touched."""
+        """Bytes that begin with a page: fresh from the system, which is asked for large ones before any is touched."""
         import torch
 
         whole = -(-size // self.PAGE) * self.PAGE
-        room = torch.empty(whole + self.PAGE, dtype=torch.uint8)
+        private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+        pages = mmap.mmap(-1, whole + self.PAGE, **private)
+        if hasattr(mmap, "MADV_HUGEPAGE"):  # Linux; elsewhere there is no such advice
+            with suppress(OSError):
+                pages.madvise(mmap.MADV_HUGEPAGE)
+        room = torch.frombuffer(pages, dtype=torch.uint8)
         first = -room.data_ptr() % self.PAGE
-        with suppress(OSError, AttributeError):
-            huge = 14  # MADV_HUGEPAGE of Linux; elsewhere there is no such advice
-            if sys.platform == "linux":
-                ctypes.CDLL(None).madvise(ctypes.c_void_p(room.data_ptr() + first), ctypes.c_size_t(whole), huge)
         return room[first : first + whole]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from everysum.errors import InputError, ModelFolderError, UsageError
 from everysum.generation.lookup import MOST, LookedUpTexts
+from everysum.generation.native.library import undisturbed
 from everysum.generation.packed_networks import Packed
 from everysum.generation.sampling import UNCHANGED, Sampling, choose
 from everysum.generation.windows import CachedTexts, RecomputedTexts, Texts
@@ -88,11 +90,13 @@ def grow(
 ) -> Iterator[Step]:
     """The loop of `steps`: texts that are over leave, the others go on."""
     rows = list(range(len(generators)))
+    native = isinstance(texts.network, Packed) and texts.network.native() is not None
     for count in range(tokens if rows else 0):
-        logits = texts.logits()
-        if count == 0:
-            refuse_broken(logits)
-        chosen = choose(logits, sampling, [generators[row] for row in rows]).tolist()
+        with undisturbed() if native else nullcontext():
+            logits = texts.logits()
+            if count == 0:
+                refuse_broken(logits)
+            chosen = choose(logits, sampling, [generators[row] for row in rows]).tolist()
         yield Step(tuple(rows), tuple(chosen), logits)
         texts.append(chosen)
         if over is None:

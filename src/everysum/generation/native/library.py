@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ctypes import POINTER, Structure, c_char_p, c_float, c_int32, c_int64, c_void_p
 from pathlib import Path
 
@@ -54,6 +56,30 @@ class Step(Structure):
     )  # fmt: skip
 
 
+OWN = threading.local()
+
+
+def threads() -> int:
+    """How many threads a step is shared out to: as many as PyTorch may use."""
+    return getattr(OWN, "threads", None) or torch.get_num_threads()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Inside, the cores are the native step's: PyTorch's own small operations take one.
+
+    Its threads would wait busily for a millisecond after each of them, on the cores that the step wants next.
+    """
+    count = threads()
+    OWN.threads = count
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        OWN.threads = None
+        torch.set_num_threads(count)
+
+
 class Library:
     """The functions of one built library."""
 
@@ -72,7 +98,7 @@ class Library:
         numbers = numbers.contiguous()
         result = torch.empty(*numbers.shape[:-1], matrix.outputs)
         rows = numbers.numel() // matrix.inputs if matrix.inputs else 0
-        self.products(matrix, numbers.data_ptr(), rows, result.data_ptr(), torch.get_num_threads())
+        self.products(matrix, numbers.data_ptr(), rows, result.data_ptr(), threads())
         return result
 
 

@@ -89,7 +89,7 @@ class NativeTower:
             capacity=keys_and_values[0][0].shape[2],
             extent=extent,
             first_place=first_place,
-            threads=torch.get_num_threads(),
+            threads=native.threads(),
         )
         if visible is not None:
             step.mask, step.mask_text_stride, step.mask_row_stride = mask_of(visible)
