@@ -63,7 +63,8 @@ class Seat:
         try:
             return self.connection.recv()
         except EOFError:
-            sys.exit(f"{self.name} broke off; its traceback stands above")
+            self.process.join()
+            sys.exit(f"{self.name} broke off with exit code {self.process.exitcode}")
 
 
 def serve(connection: Connection, entry: Entry) -> None:
