@@ -63,7 +63,10 @@ def take(watched: Watched, name: str, path: Path, whole: bool) -> None:
     if name == "inspect" and page.locator(".predictions").count():
         page.locator(".predictions .bars button").first.click()
         page.locator(".stream-view .bars").wait_for()
-    page.wait_for_load_state("networkidle")
+    if name == "embedding":
+        page.get_by_role("slider", name="rounds of training").press("End")
+    if name == "sub-words":
+        page.get_by_role("heading", name="The same sentence in the models that are open").wait_for()
     page.wait_for_timeout(300)
     page.screenshot(path=path, full_page=whole)
 

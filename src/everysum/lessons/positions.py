@@ -49,7 +49,7 @@ def teach(given: Given, progress: Progress) -> Iterator[Block]:
     )
     made = {name: TABLES[name](length, width) for name in ABOUT}
     for name, rows in made.items():
-        yield Heading(name.replace("_", " "))
+        yield Heading(name.replace("_", " ").capitalize())
         yield Text(ABOUT[name])
         yield table(
             [f"{at}" for at in range(width)], [row(f"position {at}", line) for at, line in enumerate(rows)], alike=True

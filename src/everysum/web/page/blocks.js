@@ -22,6 +22,7 @@ import { sum } from "./sums.js";
  */
 
 const SHOWN = 12;
+const LONG = 14;
 
 /** @param {Block} block @param {(assignments: string[]) => void} set @returns {HTMLElement} */
 export function draw(block, set) {
@@ -83,11 +84,11 @@ function table({ columns, rows, bars: barColumn, alike }) {
           h(
             "tr",
             { class: row.strong ? "strong" : null },
-            h("th", { scope: "row" }, row.name),
+            h("th", { scope: "row", class: row.name.length > LONG ? "long" : null }, row.name),
             row.cells.map((cell, place) => {
               const value = row.values[place];
               const shade = alike && value !== null ? tint(value / largest) : {};
-              return h("td", { class: numeric[place] ? "number" : null, style: shade }, barColumn === place ? share(value ?? 0) : null, h("span", { "data-figure": true }, cell));
+              return h("td", { class: numeric[place] ? "number" : "text", style: shade }, barColumn === place ? share(value ?? 0) : null, h("span", { "data-figure": true }, cell));
             }),
           ),
         ),

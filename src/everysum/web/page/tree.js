@@ -7,7 +7,9 @@ import { percent, visible } from "./numbers.js";
 /** @typedef {{text: string, chance: number}} Way */
 /** @typedef {{text: string, chance: number, children: Branch[], y: number}} Branch */
 
-const [ROW, LEFT] = [30, 100];
+const ROW = 30;
+/** The root's width, how far a branch reaches, and how far the next begins behind the last. */
+const SIZES = { wide: { left: 100, reach: 70, step: 150 }, narrow: { left: 82, reach: 38, step: 118 } };
 
 /**
  * @param {string} root
@@ -16,7 +18,7 @@ const [ROW, LEFT] = [30, 100];
  */
 export function tree(root, ways, first) {
   const branches = grown(ways, first);
-  const step = narrow() ? 118 : 150;
+  const { left, reach, step } = narrow() ? SIZES.narrow : SIZES.wide;
   let rows = 0;
   /** @param {Branch} branch */
   const place = (branch) => {
@@ -26,21 +28,21 @@ export function tree(root, ways, first) {
   branches.forEach(place);
   const height = Math.max(rows, 1) * ROW + 8;
   const depth = 1 + Math.max(0, ...branches.map(({ children }) => (children.length ? 1 : 0)));
-  const width = LEFT + step * depth;
+  const width = left + step * depth;
   const best = ways.reduce((one, other) => (other.chance > one.chance ? other : one), ways[0] ?? { text: "", chance: 0 });
   const middle = branches.length ? (branches[0].y + branches[branches.length - 1].y) / 2 : height / 2;
   /** @param {Branch} branch @param {number} x @param {number} y @returns {SVGElement[]} */
   const drawn = (branch, x, y) => [
-    svg("path", { class: "edge above", "stroke-width": 1 + branch.chance * 12, d: `M${x} ${y}C${x + 50} ${y} ${x + 30} ${branch.y} ${x + 70} ${branch.y}` }),
-    svg("text", { x: x + 78, y: branch.y + 5, "font-weight": best.text.startsWith(branch.text) ? 700 : 400 }, visible(branch.text.slice(-1)), svg("tspan", { class: "quiet", dx: 8 }, percent(branch.chance))),
+    svg("path", { class: "edge above", "stroke-width": 1 + branch.chance * 12, d: `M${x} ${y}C${x + reach * 0.7} ${y} ${x + reach * 0.4} ${branch.y} ${x + reach} ${branch.y}` }),
+    svg("text", { x: x + reach + 8, y: branch.y + 5, "font-weight": best.text.startsWith(branch.text) ? 700 : 400 }, visible(branch.text.slice(-1)), svg("tspan", { class: "quiet", dx: 8 }, percent(branch.chance))),
     ...branch.children.flatMap((child) => drawn(child, x + step, branch.y)),
   ];
   return drawing(
     width,
     height,
     { "aria-label": ways.map(({ text, chance }) => `${root}${text} ${percent(chance)}`).join(", ") },
-    svg("text", { x: LEFT - 14, y: middle + 5, "text-anchor": "end" }, root),
-    ...branches.flatMap((branch) => drawn(branch, LEFT - 8, middle)),
+    svg("text", { x: left - 14, y: middle + 5, "text-anchor": "end" }, root),
+    ...branches.flatMap((branch) => drawn(branch, left - 8, middle)),
   );
 }
 

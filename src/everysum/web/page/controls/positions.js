@@ -31,7 +31,7 @@ export function positions(lesson, set) {
     shown = now;
     fields.update(now);
     for (const each of chosen.querySelectorAll("button")) each.setAttribute("aria-pressed", String(each.textContent === way));
-    const start = now.blocks.findIndex((block) => block.kind === "heading" && block.text === way);
+    const start = now.blocks.findIndex((block) => block.kind === "heading" && block.text.toLowerCase() === way);
     const [, said] = now.blocks.slice(start);
     const table = tableIn(now.blocks.slice(start));
     put(drawn, said?.kind === "text" && h("p", {}, said.text), table && h("div", { class: "beside" }, ...waves(table, way)));
