@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import torch
 
 from everysum.model import load
@@ -50,6 +51,7 @@ def test_something_must_be_asked_for(everysum, tiny_run) -> None:
     assert (outcome.code, outcome.err) == (2, "nothing to write\n  wanted: a FOLDER, or --gguf FILE\n")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_exported_leaves_nothing_behind(everysum, home, few_steps) -> None:
     made = everysum("train", "book.txt", "--out", "run", "--set", "tokenizer.kind=characters", *few_steps[:6])
     assert made.code == 0, made.err

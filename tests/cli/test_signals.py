@@ -12,7 +12,9 @@ import pytest
 STEPS = 200
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_stopped_run_is_saved_and_can_be_finished(number, code, spawn, everysum, tiny, home) -> None:
     arguments = ("train", "book.txt", "--out", "run", "--json", *tiny, "--set", f"schedule.steps={STEPS}")
     process = spawn(*arguments, cwd=home)

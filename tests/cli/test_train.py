@@ -108,6 +108,7 @@ def test_a_run_that_is_late_says_so_once(minutes, notes, everysum, tiny, home, m
     assert len(re.findall(r"^note: this will take about \d+:\d\d instead of 0:00: ", shown, re.M)) == notes
 
 
+@pytest.mark.slow
 def test_a_run_that_will_end_early_says_so_once(everysum, tiny, home, monkeypatch) -> None:
     monkeypatch.setattr("everysum.cli.train_screen.SURE_AFTER", 0.0)
     monkeypatch.setattr("everysum.training.plan.fitting_steps", lambda *_: 20)

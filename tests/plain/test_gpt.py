@@ -120,6 +120,7 @@ def test_the_rhymes_fit_their_alphabet() -> None:
     assert len(ALPHABET) == 21
 
 
+@pytest.mark.slow
 def test_rhymes_begin_to_be_learned_in_a_few_steps() -> None:
     heard: list[float] = []
     network = learn_rhymes(steps=25, progress=lambda _, loss: heard.append(loss))

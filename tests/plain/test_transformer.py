@@ -119,6 +119,7 @@ def small_transformer(layers: int = 1) -> Any:
     )
 
 
+@pytest.mark.slow
 def test_a_transformer_learns_to_translate() -> None:
     network = small_transformer()
     losses = train(examples(), lambda pair: network.loss(*pair), parameters(network), epochs=40, rate=0.3)
@@ -183,6 +184,7 @@ def test_the_same_word_has_other_numbers_inside_once_it_stands_elsewhere() -> No
     assert (values(second) - values(third)).abs().max() > 1e-2
 
 
+@pytest.mark.slow
 def test_a_gpt_translates_behind_a_separator() -> None:
     """The second weak point is what it has to learn; of three sentences it can."""
     vocabulary = sorted({*" ".join([*SENTENCES, *SENTENCES.values()]).split(), SEPARATOR, END})

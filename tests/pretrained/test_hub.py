@@ -118,6 +118,7 @@ def test_a_downloaded_model_is_opened_by_its_name_without_asking_anybody(
     assert place.requests() == []
 
 
+@pytest.mark.slow
 def test_a_revision_is_its_own_commit_and_main_stays_what_was_downloaded(
     place: Place, downloaded: dict[str, Any]
 ) -> None:
@@ -147,6 +148,7 @@ def test_the_same_from_python_downloads_when_told_to(place: Place) -> None:
     shutil.rmtree(own.cache)
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_a_model_by_its_name_and_records_its_commit(
     place: Place, downloaded: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -189,6 +191,7 @@ def test_a_hub_that_does_not_answer_is_a_fault_of_the_connection(place: Place) -
     assert done.stderr.startswith("someone/else could not be downloaded\n  came: ")
 
 
+@pytest.mark.slow
 def test_a_part_of_a_download_is_refused(place: Place, downloaded: dict[str, Any], tmp_path: Path) -> None:
     own = Place(place.folder.parent, place.port)
     own.cache = tmp_path / "cache"

@@ -70,6 +70,7 @@ def test_the_figures_are_those_of_the_precision_asked_for(folder: Path, monkeypa
     assert asked == ["cpu"] * 3
 
 
+@pytest.mark.slow
 def test_loading_takes_up_the_weights_and_one_tensor_more(folder: Path) -> None:
     """Measured by the system: the largest size that the process ever had, with nothing of the file kept."""
     program = (

@@ -179,26 +179,27 @@ def test_a_link_to_a_translator_s_pass_opens_it_again(translator_watched, transl
     expect(page.get_by_role("list", name="the tokens", exact=True).get_by_role("button")).to_have_count(count)
 
 
-def test_a_click_on_a_number_answers_at_once(watched) -> None:
-    """The quickest of thirty: what else the machine has to do is not the page's doing."""
+def test_each_of_thirty_clicks_on_a_number_is_answered(watched) -> None:
+    """How fast is a benchmark's to say: what else the machine has to do is not the page's doing."""
     page = opened(watched)
     rows = page.get_by_role("list", name="the likeliest tokens").get_by_role("button")
     rows.first.click()
     expect(explanation(page).locator(".terms")).to_be_visible()
-    timed = """async () => {
-      const times = [];
+    answers = """async () => {
+      const shown = [];
       for (let round = 0; round < 30; round += 1) {
         const place = document.querySelector('.explanation');
         const row = document.querySelectorAll('.predictions .bars button')[1 + (round % 5)];
-        const began = performance.now();
         row.click();
         await new Promise((done) => new MutationObserver((_, watching) => { watching.disconnect(); done(); })
           .observe(place, { childList: true }));
-        times.push(performance.now() - began);
+        shown.push(place.textContent);
       }
-      return Math.min(...times);
+      return shown;
     }"""
-    assert page.evaluate(timed) < 50
+    shown = page.evaluate(answers)
+    assert shown == 6 * shown[:5]
+    assert len(set(shown)) == 5
 
 
 @pytest.mark.parametrize(
