@@ -16,6 +16,7 @@ import argparse
 import os
 import random
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -32,17 +33,14 @@ from playwright.sync_api import Browser, Page
 
 from everysum.model import Model
 from everysum.models.gpt import GPT
-from everysum.server.guard import Admission
-from everysum.server.limits import Limits
-from everysum.server.listening import listen, running
 from everysum.tokenizers.files import load_tokenizer
-from everysum.web.app import page_application
 
-TOKEN = "a-token-of-the-benchmark"
 SIZES = {"width": 768, "layers": 12, "heads": 12}
 QUICK = {"width": 96, "layers": 2, "heads": 4}
 TEXT = "Humpty Dumpty sat on a wall. All the king's horses and all the king's men came by and looked. "
 STATION = ".diagram-of details"
+CLICKS_EACH = 4
+"""In each tensor that is opened."""
 
 
 # --- the page --------------------------------------------------------------------------------------------------------
@@ -65,17 +63,19 @@ def saved_gpt(folder: Path, sizes: dict[str, int], context_length: int) -> Path:
 
 @contextmanager
 def inspected(browser: Browser, folder: Path) -> Iterator[Watched]:
-    """The page as `everysum open` serves it."""
-    limits, bound = Limits(), listen("127.0.0.1", 0)
-    with running(page_application(Admission(token=TOKEN), limits, [folder]), bound, limits):
-        home = f"http://127.0.0.1:{bound.getsockname()[1]}/"
-        watched = Watched(context_of(browser), home)
+    """The page as `everysum open` serves it, by a process of its own."""
+    command = [str(Path(sys.executable).parent / "everysum"), "open", "--no-browser", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout is not None
+        link = server.stdout.readline().strip()
+        watched = Watched(context_of(browser), link.partition("?")[0])
         watched.page.set_default_timeout(600_000)
-        watched.page.goto(f"{home}?token={TOKEN}")
+        watched.page.goto(link)
         yield watched
         watched.context.close()
-        if complaints := watched.accuse():
-            sys.exit("\n".join(complaints))
+        server.terminate()
+    if complaints := watched.accuse():
+        sys.exit("\n".join(complaints))
 
 
 def head() -> None:
@@ -117,52 +117,55 @@ def clicked(page: Page, click: Callable[[], None]) -> float:
     return found
 
 
-def open_tensor(page: Page, name: str) -> bool:
-    """Open a tensor's map as far as that its numbers can be clicked; says whether it has any."""
+def open_tensor(page: Page, name: str) -> None:
+    """Open a tensor's map as far as that its numbers can be clicked."""
     page.locator(f'.chip[data-tensor="{name}"]').first.dispatch_event("click")
     page.wait_for_function("name => document.querySelector('.tensor h2')?.textContent === name", arg=name)
-    stage = page.locator(".tensor .stage")
-    stage.scroll_into_view_if_needed()
+    page.locator(".tensor .stage").scroll_into_view_if_needed()
     page.wait_for_timeout(100)
-    return stage.count() == 1 and (stage.bounding_box() or {"height": 0})["height"] > 0
 
 
-def clicks(browser: Browser, folder: Path, tokens: int, count: int, shapes: int) -> None:
+def on_a_number(page: Page, chosen: random.Random) -> tuple[float, float]:
+    """Move the mouse to some number of the map that is open."""
+    while True:
+        box = page.locator(".tensor .stage canvas").bounding_box()
+        assert box is not None
+        x, y = (box[start] + chosen.random() * box[size] for start, size in (("x", "width"), ("y", "height")))
+        page.locator(".tensor .reading").evaluate("reading => reading.replaceChildren()")
+        page.mouse.move(x, y)
+        if page.locator(".tensor .reading").text_content():
+            return x, y
+
+
+def clicks(browser: Browser, folder: Path, tokens: int, count: int) -> None:
     chosen = random.Random(1)
     with inspected(browser, folder) as watched:
         began = time.perf_counter()
-        text = (TEXT * (tokens // 8 + 1)).strip()
-        page = watched.open(f"/inspect?model=0&prompt={' '.join(text.split()[: tokens * 3 // 4])}")
+        text = (TEXT * (tokens // 8 + 1)).split()[: tokens * 3 // 4]
+        page = watched.open(f"/inspect?model=0&prompt={' '.join(text)}")
         watched.ready(seconds=600)
         seen = page.get_by_role("list", name="the tokens").get_by_role("button").count()
         row(f"{seen} tokens: opened, recorded and named", f"{time.perf_counter() - began:.1f} s")
         page.evaluate(WATCH)
         page.locator(STATION).evaluate_all("all => all.forEach(each => { each.open = true; })")
         names = page.locator(".chip").evaluate_all("all => all.map(chip => chip.dataset.tensor)")
-        inside = [name for name in names if ".attention.mixed" in name and "#" not in name]
-        first, later, terms, slowest = [], [], [], (0.0, "")
-        for name in [*inside, *(chosen.choice(names) for _ in range(shapes))]:
-            if not open_tensor(page, name):
-                continue
-            for number in range(max(1, count // shapes)):
-                box = page.locator(".tensor .stage canvas").bounding_box()
-                assert box is not None
-                x = box["x"] + 130 + chosen.random() * (box["width"] - 140)
-                y = box["y"] + 28 + chosen.random() * (box["height"] - 34)
-                page.locator(".tensor .reading").evaluate("reading => reading.replaceChildren()")
-                page.mouse.move(x, y)
-                if not page.locator(".tensor .reading").text_content():
-                    continue  # beside the numbers
-                taken = clicked(page, lambda x=x, y=y: page.mouse.click(x, y))
-                (later if number else first).append(taken)
-                slowest = max(slowest, (taken, name))
+        fused = [name for name in names if name.endswith(".attention.mixed")]
+        taken: dict[str, list[float]] = {"first clicks into a fused attention": [], "other clicks on numbers": []}
+        taken["clicks on the largest term of a sum"] = []
+        slowest = (0.0, "")
+        for name in [*fused, *(chosen.choice(names) for _ in range(count // CLICKS_EACH))]:
+            open_tensor(page, name)
+            for number in range(CLICKS_EACH):
+                place = on_a_number(page, chosen)
+                milliseconds = clicked(page, lambda place=place: page.mouse.click(*place))
+                taken[list(taken)[number > 0 or name not in fused]].append(milliseconds)
+                slowest = max(slowest, (milliseconds, name))
                 term = page.locator(".explanation .terms button")
                 if term.count():
-                    terms.append(clicked(page, term.first.click))
+                    taken["clicks on the largest term of a sum"].append(clicked(page, term.first.click))
                 page.locator(".tensor .stage").scroll_into_view_if_needed()
-        row(f"{len(first)} clicks, the first into each tensor", told(first), "50 ms")
-        row(f"{len(later)} clicks, later ones", told(later), "50 ms")
-        row(f"{len(terms)} clicks on the largest term", told(terms), "50 ms")
+        for what, times in taken.items():
+            row(f"{len(times)} {what}", told(times), "50 ms")
         row("the slowest of all", f"{slowest[0]:.0f} ms, {slowest[1]}")
 
 
@@ -274,12 +277,12 @@ def main() -> None:
     if find() is None:
         sys.exit("there is no Chromium here; install Debian's package chromium")
     sizes = QUICK if asked.quick else SIZES
-    count, shapes = (12, 6) if asked.quick else (asked.clicks, max(1, asked.clicks // 5))
+    count = 12 if asked.quick else asked.clicks
     with tempfile.TemporaryDirectory() as base, started() as browser:
         folder = saved_gpt(Path(base) / "gpt-2", sizes, 1024)
         head()
         if "clicks" in asked.only:
-            clicks(browser, folder, asked.tokens, count, shapes)
+            clicks(browser, folder, asked.tokens, count)
         if "matrix" in asked.only:
             matrix(browser, folder)
         if "prompt" in asked.only:
