@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # one test file at a time on each core, and one thread in each: threads of two tests would wait for each other
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
-BENCHMARKS := start_up training_speed time_to_quality explain explain_architectures
+BENCHMARKS := start_up training_speed time_to_quality explain explain_architectures page
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-page test-all check bench screenshots format clean

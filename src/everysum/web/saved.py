@@ -80,18 +80,24 @@ def saved(model: Model, record: Record, title: str, prompt: str, seconds: float)
     tensors = [tensor for tensor in record.list() if not tensor.rerun]
     lines = [line for line in listed(record) if not line["rerun"]]
     tokens = tokens_of(model, record)
-    numbers = {id(operation): number for number, operation in enumerate(record.operations)}
-    operations = [operation_data(record, operation) for operation in record.operations]
     return {
         "model": title,
         "prompt": prompt,
         "pass": {"record": "saved", "seconds": seconds, **tokens, "network": network, "tensors": lines},
         "vocabulary": [model.token_text(token) for token in range(record["logits"].shape[-1])],
         "tensors": [line | located(tensor) for line, tensor in zip(lines, tensors, strict=True)],
-        "operations": operations,
+        **tape_data(record),
+        "residuals": residuals(record),
+    }
+
+
+def tape_data(record: Record) -> dict[str, Any]:
+    """Every operation with its rule, and every number."""
+    numbers = {id(operation): number for number, operation in enumerate(record.operations)}
+    return {
+        "operations": [operation_data(record, operation) for operation in record.operations],
         "rules": {name: list(rule_of(name, packet) or ()) for name, packet in rules_in(record)},
         "storages": [storage_data(record, storage, numbers) for storage in in_order(record)],
-        "residuals": residuals(record),
     }
 
 

@@ -14,7 +14,7 @@ import { working } from "../waiting.js";
 /** @typedef {{before: Predicted, after: Predicted, changes: {number: string, before: Numeric, after: Numeric}[], differences: Difference[], differences_in_all: number, held: string[]}} Nudged */
 /** @typedef {(tensor: string, index: number[]) => void} Show */
 
-const FROM_THE_FILE = "computed in this page, from the rules in the file: the last digits may differ from what the network itself would compute";
+const FROM_THE_FILE = "Computed in this page, from the rules in the file: the last digits may differ from what the network itself would compute.";
 
 /**
  * @param {import("../inspector.js").Pass} pass

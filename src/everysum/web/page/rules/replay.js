@@ -2,8 +2,8 @@
  * A saved pass carried out once more with a number changed: what differs, and by how much.
  *
  * Only operations that read something changed are computed anew, by their rules in float64, each of their numbers twice:
- * with the change and without. Where that makes no difference the recorded number stays to the last bit; where it does,
- * the recorded number moves by the difference and is rounded as the pass rounded. So what moves here is what the change
+ * with the change and without, and rounded as the pass rounded. Where that makes no difference the recorded number stays
+ * to the last bit; where it does, the recorded number moves by the difference. So what moves here is what the change
  * moves, and never the distance between this page's rounding and that of the kernels which made the pass.
  */
 
@@ -122,7 +122,7 @@ async function rewritten(tape, now, operation, { write, storage }, pause) {
     const own = recorded[offset];
     row[offset] = own;
     if (after && before) {
-      const [value, was] = [after(index), before(index)];
+      const [value, was] = [kept(after(index)), kept(before(index))];
       if (!same(value, was)) {
         const difference = value - was;
         row[offset] = kept(real && Number.isFinite(difference) ? own + difference : value);
