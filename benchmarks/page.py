@@ -1,8 +1,9 @@
 """The inspector in a browser: how long from a click to the answer on the screen, and does anything stutter or freeze?
 
-    python benchmarks/page.py [--clicks 200] [--tokens 64] [--quick] [--only clicks matrix prompt]
+    python benchmarks/page.py [--clicks 200] [--tokens 64] [--quick] [--only paint clicks matrix prompt]
 
-Needs Chromium, and GPT-2's tokenizer in the folder that EVERYSUM_TEST_DATA names. Real mouse clicks on numbers chosen
+Needs Chromium, and GPT-2's tokenizer in the folder that EVERYSUM_TEST_DATA names. How long the page takes to its first
+paint. Then real mouse clicks on numbers chosen
 at random in tensors chosen at random, of a pass of a GPT-2 of 124 million random weights: from the moment at which the
 browser got the click to behind the first frame that shows the explanation. Then, for a matrix of 1,024 × 768, the time
 of every frame while it is moved and zoomed, by wheel and drag; and the longest task while a prompt of 2,048 tokens is
@@ -90,6 +91,24 @@ def told(milliseconds: Sequence[float]) -> str:
     ordered = sorted(milliseconds)
     late = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
     return f"{statistics.median(ordered):.0f} ms, 95 % within {late:.0f} ms, longest {ordered[-1]:.0f} ms"
+
+
+# --- the first paint -------------------------------------------------------------------------------------------------
+
+PAINTED = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+
+
+def paint(browser: Browser, folder: Path) -> None:
+    """The beginning, a chapter and the inspector, each opened five times."""
+    with inspected(browser, folder) as watched:
+        for route in ("/", "/chapter/network", "/inspect"):
+            found = []
+            for _ in range(5):
+                page = watched.open(route)
+                page.reload()
+                page.wait_for_function(PAINTED)
+                found.append(page.evaluate(PAINTED))
+            row(f"first paint of {route}", told(found), "1,000 ms")
 
 
 # --- clicks ----------------------------------------------------------------------------------------------------------
@@ -272,7 +291,7 @@ def main() -> None:
     parser.add_argument("--clicks", type=int, default=200)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", nargs="*", default=["clicks", "matrix", "prompt"])
+    parser.add_argument("--only", nargs="*", default=["paint", "clicks", "matrix", "prompt"])
     asked = parser.parse_args()
     if find() is None:
         sys.exit("there is no Chromium here; install Debian's package chromium")
@@ -281,6 +300,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as base, started() as browser:
         folder = saved_gpt(Path(base) / "gpt-2", sizes, 1024)
         head()
+        if "paint" in asked.only:
+            paint(browser, folder)
         if "clicks" in asked.only:
             clicks(browser, folder, asked.tokens, count)
         if "matrix" in asked.only:

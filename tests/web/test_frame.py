@@ -13,16 +13,6 @@ NARROW = {"viewport": {"width": 360, "height": 740}}
 WIDE = {"viewport": {"width": 2560, "height": 1300}}
 
 
-def test_the_first_paint_comes_within_a_second(watched) -> None:
-    page = watched.open("/")
-    page.get_by_role("heading", level=1).wait_for()
-    page.reload()
-    page.get_by_role("heading", level=1).wait_for()
-    entries = "() => performance.getEntriesByName('first-contentful-paint').map(entry => entry.startTime)"
-    (painted,) = page.evaluate(entries)
-    assert painted < 1000
-
-
 @pytest.mark.parametrize("watched", THEMES, indirect=True)
 @pytest.mark.parametrize("route", ["/", "/chapter/network"])
 def test_axe_finds_no_violation(route, watched) -> None:
@@ -80,6 +70,36 @@ def test_the_theme_that_is_chosen_stays(watched) -> None:
     page.reload()
     page.get_by_role("button", name="Colors: dark").wait_for()
     assert page.evaluate(background) == dark == "rgb(19, 22, 28)"
+
+
+MAPS = """async () => {
+  const { heatmap, held } = await import('/heatmap.js');
+  const map = () => heatmap(held(Float32Array.of(-1, 0, 0, 1), 2, 2), { label: 'four' });
+  const [stays, goes] = [map(), map()];
+  document.querySelector('main').replaceChildren(stays.element, goes.element);
+  await new Promise((done) => setTimeout(done, 200));
+  goes.element.remove();
+  window.middles = () => [stays, goes].map(({ element }) => {
+    const canvas = element.querySelector('.stage canvas');
+    const { data } = canvas.getContext('2d').getImageData(canvas.width * 0.75, canvas.height * 0.25, 1, 1);
+    return data.join();
+  });
+}"""
+
+
+def test_maps_take_the_colors_of_the_theme(watched) -> None:
+    """Those on the page; one that is no longer there is told nothing, so nothing keeps it."""
+    page = watched.open("/")
+    page.get_by_role("heading", level=1).wait_for()
+    page.get_by_role("button", name="Colors: auto").click()
+    page.evaluate(MAPS)
+    light = page.evaluate("() => window.middles()")
+    assert light[0] == light[1]
+    page.get_by_role("button", name="Colors: light").click()
+    page.wait_for_timeout(200)
+    dark = page.evaluate("() => window.middles()")
+    assert dark[0] != light[0]
+    assert dark[1] == light[1]
 
 
 NAUGHTY = [

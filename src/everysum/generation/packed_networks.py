@@ -15,8 +15,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from everysum.errors import UsageError
-from everysum.generation.native.library import LOADING, Library, described
-from everysum.generation.native.tower import BENDS, NativeTower
+from everysum.generation.native.library import LOADING, Library, Matrix, described
+from everysum.generation.native.tower import BENDS, NativeTower, Stored
 from everysum.generation.packed import FORMS, Form, PackedLinear, PackedMatrix, packed_together
 from everysum.layers.activation import ACTIVATIONS
 from everysum.layers.attention import Attention, KeysAndValues, Visible
@@ -41,6 +41,10 @@ class Packed(Network):
     form: Form
     matrices: Matrices
     head_linear: PackedLinear
+    head_matrix: Matrix
+    """The head's as the native step takes it."""
+    dtype = torch.float32
+    """What flows between the matrices, whatever their form."""
     towers: dict[str, NativeTower]
     lock: threading.Lock
 
@@ -76,7 +80,7 @@ class Packed(Network):
         library = self.native()
         if library is None:
             return cast(Tensor, self.head_linear(hidden.float()))
-        return library.multiply(described(self.head_linear.matrix), hidden.float())
+        return library.multiply(self.head_matrix, hidden.float())
 
     @property
     def bytes_a_token(self) -> int:
@@ -145,7 +149,7 @@ class PackedTransformer(Packed, Transformer):
         tower = self.towers["encoder"]
         shape = (batch, tower.tower.key_value_heads, length, tower.tower.head_size)
         form = torch.bfloat16 if tower.tower.stored_half else torch.float32
-        stored = [(torch.empty(shape, dtype=form), torch.empty(shape, dtype=form))] * len(self.encoder_blocks)
+        stored = Stored(*([torch.empty(shape, dtype=form)] * len(self.encoder_blocks) for _ in range(2)))
         visible = cast(Tensor, everything(source_visible, source_ids)).expand(-1, -1, -1, length).contiguous()
         return tower.step(self.embed(table, source_ids, positions), positions, stored, extent=length, visible=visible)
 
@@ -233,6 +237,7 @@ def pack(network: Network, form: str) -> Packed:
         packed.memory_linears = [pack_memory(cast(Any, block).cross_attention, chosen, room) for block in packed.blocks]
     bias = getattr(network, "head_bias", None)  # Marian's
     _, (packed.head_linear,) = packed_together([(network.head_weight, bias)], chosen, room)
+    packed.head_matrix = described(packed.head_linear.matrix)
     return cast(Packed, packed.eval())
 
 

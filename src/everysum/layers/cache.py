@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -27,6 +29,8 @@ class Cache:
         self.capacity = shape[2]
         # no row is longer than this: attention need not read the empty rest
         self.extent = 0
+        # what a faster step keeps of where the tensors are
+        self.stored: Any = None
 
     def positions(self, count: int) -> Int[Tensor, "batch position"]:
         """Where the next `count` tokens of each row will stand."""

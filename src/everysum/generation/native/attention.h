@@ -81,7 +81,7 @@ struct ManyQueries {
         int64_t padded = (furthest + ROWS - 1) / ROWS * ROWS;
         scores.resize(number * padded);
         Matrix asked{FLOAT32, int32_t(furthest), int32_t(size), int32_t(size), keys.data(), nullptr, nullptr};
-        multiply_as<FLOAT32>(asked, {(const char*)queries, nullptr, nullptr, 4 * stride, 0}, number, scores.data(), padded, alone);
+        multiply_as<FLOAT32>(asked, {(const char*)queries, nullptr, nullptr, 4 * stride, 0}, number, {scores.data(), padded}, alone);
         for (int64_t query = 0; query < number; query++) {
             auto [first, last, mask] = visible(query);
             weigh(&scores[query * padded], padded, first, last, mask);
@@ -89,7 +89,7 @@ struct ManyQueries {
         for (int64_t part = 0; part * ROWS < size; part++) {
             int32_t here = int32_t(std::min<int64_t>(ROWS, size - part * ROWS)), inputs = int32_t(furthest);
             Matrix mixed{FLOAT32, here, inputs, inputs, values.data() + part * ROWS * count, nullptr, nullptr};
-            multiply_as<FLOAT32>(mixed, {(const char*)scores.data(), nullptr, nullptr, 4 * padded, 0}, number, results + part * ROWS, result_stride, alone);
+            multiply_as<FLOAT32>(mixed, {(const char*)scores.data(), nullptr, nullptr, 4 * padded, 0}, number, {results + part * ROWS, result_stride}, alone);
         }
     }
 
@@ -105,10 +105,9 @@ private:
         Floats largest = all(-INFINITY), totals = {};
         for (int64_t key = 0; key < padded; key += LANES) {
             Floats some = load<Floats>(row + key);
-            largest = some > largest ? some : largest;
+            largest = larger(largest, some);
         }
-        float peak = largest[0];
-        for (int i = 1; i < LANES; i++) peak = std::max(peak, largest[i]);
+        float peak = greatest(largest);
         for (int64_t key = 0; key < padded; key += LANES) {
             Floats score = load<Floats>(row + key), weight = exponential((score - peak) * scale);
             weight = score == -INFINITY ? Floats{} : weight;

@@ -52,18 +52,22 @@ static void encode(const Matrix& matrix, const float* numbers, char* codes, floa
     } else {
         int offset = matrix.form == INT8 ? 128 : 8;
         for (int group = 0; group * GROUP < stride; group++) {
-            int first = group * GROUP, count = inputs - first < GROUP ? inputs - first : GROUP, total = 0;
-            float some[GROUP] = {}, largest = 0;
+            int first = group * GROUP, count = inputs - first < GROUP ? inputs - first : GROUP;
+            float some[GROUP] = {};
             memcpy(some, numbers + first, 4 * count);
-            for (int i = 0; i < GROUP; i++) largest = fabsf(some[i]) > largest ? fabsf(some[i]) : largest;
-            float inverse = largest > 0 ? 127 / largest : 0;
-            for (int i = 0; i < GROUP; i++) {
-                int code = int(some[i] * inverse + 12582912.0f - 12582912.0f);  // to the nearest, ties to the even one
-                codes[first + i] = char(code);
+            Floats most = {};
+            for (int i = 0; i < GROUP; i += LANES) most = larger(most, magnitude(load<Floats>(some + i)));
+            float largest = greatest(most), inverse = largest > 0 ? 127 / largest : 0;
+            Integers total = {};
+            for (int i = 0; i < GROUP; i += LANES) {
+                // to the nearest whole number, ties to the even one
+                Floats whole = load<Floats>(some + i) * inverse + 12582912.0f - 12582912.0f;
+                Integers code = __builtin_convertvector(whole, Integers);
+                store(codes + first + i, __builtin_convertvector(code, Bytes));
                 total += code;
             }
             scales[group] = largest / 127;
-            corrections[group] = -offset * total;
+            corrections[group] = -offset * sum(total);
         }
     }
 }
@@ -167,41 +171,50 @@ template <int COUNT, int FORM> struct Sums {
     }
 };
 
+// Where products go: instead of what stood there, or added to it.
+struct Outputs {
+    float* numbers;
+    int64_t stride;
+    bool added = false;
+};
+
 // 32 outputs, fewer at the matrix's end, for COUNT rows of numbers.
 template <int COUNT, int FORM>
-static void tile(const Matrix& m, int64_t output, const Inputs& in, int64_t row, float* out, int64_t out_stride) {
+static void tile(const Matrix& m, int64_t output, const Inputs& in, int64_t row, const Outputs& out) {
     Sums<COUNT, FORM> both;
     both.add(m, (const char*)m.codes + bytes_of(FORM, output * m.stride), m.scales + output * in.groups, in, row);
-    int64_t here = m.outputs - output < ROWS ? m.outputs - output : ROWS;
+    float bias[ROWS] = {};
+    int here = m.outputs - output < ROWS ? m.outputs - output : ROWS;
+    if (m.bias) memcpy(bias, m.bias + output, 4 * here);
     for (int c = 0; c < COUNT; c++) {
-        float numbers[ROWS];
-        store(numbers, both.sums[0][c]);
-        store(numbers + LANES, both.sums[1][c]);
-        float* to = out + (row + c) * out_stride + output;
-        for (int i = 0; i < here; i++) to[i] = numbers[i] + (m.bias ? m.bias[output + i] : 0.0f);
+        float *to = out.numbers + (row + c) * out.stride + output, before[ROWS] = {};
+        if (out.added) memcpy(before, to, 4 * here);
+        for (int half = 0; half < 2; half++)
+            store(before + half * LANES, load<Floats>(before + half * LANES) + (both.sums[half][c] + load<Floats>(bias + half * LANES)));
+        memcpy(to, before, 4 * here);
     }
 }
 
 template <int FORM>
-static void multiply_as(const Matrix& m, const Inputs& in, int64_t count, float* out, int64_t stride, const Worker& worker) {
+static void multiply_as(const Matrix& m, const Inputs& in, int64_t count, const Outputs& out, const Worker& worker) {
     int64_t blocks = (m.outputs + ROWS - 1) / ROWS;
     for (int64_t output = worker.first(blocks) * ROWS; output < worker.last(blocks) * ROWS; output += ROWS)
         for (int64_t row = 0; row < count; row += MOST) switch (count - row) {
-                case 1: tile<1, FORM>(m, output, in, row, out, stride); break;
-                case 2: tile<2, FORM>(m, output, in, row, out, stride); break;
-                case 3: tile<3, FORM>(m, output, in, row, out, stride); break;
-                case 4: tile<4, FORM>(m, output, in, row, out, stride); break;
-                case 5: tile<5, FORM>(m, output, in, row, out, stride); break;
-                case 6: tile<6, FORM>(m, output, in, row, out, stride); break;
-                case 7: tile<7, FORM>(m, output, in, row, out, stride); break;
-                default: tile<MOST, FORM>(m, output, in, row, out, stride);
+                case 1: tile<1, FORM>(m, output, in, row, out); break;
+                case 2: tile<2, FORM>(m, output, in, row, out); break;
+                case 3: tile<3, FORM>(m, output, in, row, out); break;
+                case 4: tile<4, FORM>(m, output, in, row, out); break;
+                case 5: tile<5, FORM>(m, output, in, row, out); break;
+                case 6: tile<6, FORM>(m, output, in, row, out); break;
+                case 7: tile<7, FORM>(m, output, in, row, out); break;
+                default: tile<MOST, FORM>(m, output, in, row, out);
             }
 }
 
-// This worker's share of the outputs, for all rows of numbers; `stride` is from one row of outputs to the next.
-static void multiply(const Matrix& m, const Inputs& in, int64_t count, float* out, int64_t stride, const Worker& worker) {
-    if (m.form == FLOAT32) multiply_as<FLOAT32>(m, in, count, out, stride, worker);
-    else if (m.form == BFLOAT16) multiply_as<BFLOAT16>(m, in, count, out, stride, worker);
-    else if (m.form == INT8) multiply_as<INT8>(m, in, count, out, stride, worker);
-    else multiply_as<INT4>(m, in, count, out, stride, worker);
+// This worker's share of the outputs, for all rows of numbers.
+static void multiply(const Matrix& m, const Inputs& in, int64_t count, const Outputs& out, const Worker& worker) {
+    if (m.form == FLOAT32) multiply_as<FLOAT32>(m, in, count, out, worker);
+    else if (m.form == BFLOAT16) multiply_as<BFLOAT16>(m, in, count, out, worker);
+    else if (m.form == INT8) multiply_as<INT8>(m, in, count, out, worker);
+    else multiply_as<INT4>(m, in, count, out, worker);
 }

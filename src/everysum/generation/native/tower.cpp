@@ -92,7 +92,7 @@ static void turn(float* head, const float* cosine, const float* sine, int half) 
 
 // What the rows become on their way; kept between steps, so that nothing is allocated again and again.
 struct Room {
-    std::vector<float> projected, mixed, inner, added;
+    std::vector<float> projected, mixed, inner;
     std::vector<Encoded> encoded;
     std::vector<std::vector<float>> normalized, scores;
     std::vector<ManyQueries> many;
@@ -102,7 +102,6 @@ struct Room {
         grow(projected, rows * (tower.heads + 2 * tower.key_value_heads) * tower.head_size);
         grow(mixed, rows * tower.heads * tower.head_size);
         grow(inner, rows * tower.inner_width * (tower.gated ? 2 : 1));
-        grow(added, rows * tower.width);
         if (int(encoded.size()) < threads) encoded.resize(threads), normalized.resize(threads), scores.resize(threads), many.resize(threads);
         for (auto& numbers : normalized) grow(numbers, tower.width);
     }
@@ -169,7 +168,7 @@ private:
             normalize(*norm, numbers + row * stride, tower.width, normalized);
             return (const float*)normalized;
         });
-        multiply(matrix, inputs, rows, out, out_stride, worker);
+        multiply(matrix, inputs, rows, {out, out_stride}, worker);
     }
 
     // What a layer made goes through its last matrix and is added to what flows past it.
@@ -185,14 +184,12 @@ private:
             bend_row(numbers + row * stride, bent_row);
             return (const float*)bent_row;
         });
-        multiply(matrix, inputs, rows, room.added.data(), tower.width, worker);
+        multiply(matrix, inputs, rows, {step.hidden, tower.width, true}, worker);
         worker.wait();
-        bool few = rows < worker.threads;
-        if (few && worker.number) return worker.wait();
-        for (int64_t row = few ? 0 : worker.first(rows); row < (few ? rows : worker.last(rows)); row++) {
-            float *hidden = step.hidden + row * tower.width, *more = room.added.data() + row * tower.width;
-            for (int i = 0; i < tower.width; i++) hidden[i] += more[i];
-            if (tower.post_norm) normalize(norm, hidden, tower.width, hidden);
+        if (!tower.post_norm) return;
+        for (int64_t row = worker.first(rows); row < worker.last(rows); row++) {
+            float* hidden = step.hidden + row * tower.width;
+            normalize(norm, hidden, tower.width, hidden);
         }
         worker.wait();
     }
@@ -314,7 +311,7 @@ void everysum_products(const Matrix* matrix, const float* numbers, int64_t rows,
     Encoded& encoded = kept_inputs[0];
     encoded.make_room(*matrix, rows);
     for (int64_t row = 0; row < rows; row++) encoded.encode_row(*matrix, numbers + row * matrix->inputs, row);
-    team.run(threads, [&](Worker worker) { multiply(*matrix, encoded.inputs, rows, out, matrix->outputs, worker); });
+    team.run(threads, [&](Worker worker) { multiply(*matrix, encoded.inputs, rows, {out, matrix->outputs}, worker); });
 }
 
 // How this was compiled: which kinds of products the processor does itself.

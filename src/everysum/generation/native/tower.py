@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,19 @@ from everysum.layers.normalization import LayerNorm, RMSNorm
 from everysum.layers.positions import RotaryPositions
 
 BENDS = ("relu", "gelu", "gelu_tanh", "silu")
+
+
+class Stored:
+    """Keys and values of all layers, (batch, key_value_heads, capacity, head_size) each, as the native step finds them."""
+
+    def __init__(self, keys: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+        self.tensors = [*keys, *values]
+        self.keys, self.values = addresses(keys), addresses(values)
+        self.capacity = keys[0].shape[2]
+
+    def is_of(self, cache: Cache) -> bool:
+        """Whether a cache still has the same tensors: it may have chosen rows, or made room."""
+        return all(map(operator.is_, self.tensors, [*cache.keys, *cache.values]))
 
 
 class NativeTower:
@@ -65,7 +79,7 @@ class NativeTower:
         self,
         hidden: Float[Tensor, "batch count width"],
         positions: Int[Tensor, "batch count"],
-        keys_and_values: Sequence[KeysAndValues],
+        stored: Stored,
         *,
         extent: int,
         first_place: int = -1,
@@ -76,7 +90,7 @@ class NativeTower:
         """The hidden states behind the tower; the new keys and values are written into those of the cache."""
         batch, count, _ = hidden.shape
         hidden, positions = hidden.contiguous(), positions.expand(batch, count).contiguous()
-        cosine, sine = self.turns_up_to(int(positions.max()) + 1 if self.rotary else 0)
+        cosine, sine = self.turns_up_to(extent)  # nothing stands behind that
         step = native.Step(
             batch=batch,
             count=count,
@@ -84,9 +98,9 @@ class NativeTower:
             positions=positions.data_ptr(),
             cosine=native.address(cosine),
             sine=native.address(sine),
-            keys=addresses([key for key, _ in keys_and_values]),
-            values=addresses([value for _, value in keys_and_values]),
-            capacity=keys_and_values[0][0].shape[2],
+            keys=stored.keys,
+            values=stored.values,
+            capacity=stored.capacity,
             extent=extent,
             first_place=first_place,
             threads=native.threads(),
@@ -109,20 +123,23 @@ class NativeTower:
         **sources: Any,
     ) -> Float[Tensor, "batch count width"]:
         """The same with a cache, which has made room for these positions."""
-        self.match(cache)
+        stored = self.match(cache)
         places: dict[str, Any] = {}
         if isinstance(cache, BeamCache):
             places = {"first_place": cache.extent - hidden.shape[1], "visible": cache.seen[:, None]}
-        stored = list(zip(cache.keys, cache.values, strict=True))
         return self.step(hidden, positions, stored, extent=cache.extent, **places, **sources)
 
-    def match(self, cache: Cache) -> None:
-        """A cache that PyTorch began in float32 goes on as this tower stores it."""
+    def match(self, cache: Cache) -> Stored:
+        """Where a cache has its tensors; one that PyTorch began in float32 goes on as this tower stores them."""
+        known = cache.stored
+        if known is not None and known.is_of(cache):
+            return known
         form = torch.bfloat16 if self.tower.stored_half else torch.float32
         for tensors in (cache.keys, cache.values):
             for layer, tensor in enumerate(tensors):
-                if tensor.dtype != form or not tensor.is_contiguous():
-                    tensors[layer] = tensor.to(form).contiguous()
+                tensors[layer] = tensor.to(form).contiguous()
+        cache.stored = Stored(cache.keys, cache.values)
+        return cache.stored
 
     def turns_up_to(self, count: int) -> tuple[Tensor | None, Tensor | None]:
         """Cosine and sine of the angles at so many positions and more, kept for the next steps."""

@@ -12,6 +12,7 @@ typedef float Floats __attribute__((vector_size(4 * LANES)));
 typedef int32_t Integers __attribute__((vector_size(4 * LANES)));
 typedef uint32_t Words __attribute__((vector_size(4 * LANES)));
 typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
+typedef int8_t Bytes __attribute__((vector_size(LANES)));
 
 template <class Vector> static inline Vector load(const void* from) {
     Vector vector;
@@ -23,14 +24,30 @@ template <class Vector> static inline void store(void* to, Vector vector) { memc
 
 static inline Floats all(float number) { return Floats{} + number; }
 
-// Always in the same order, so that a sum does not depend on what is computed beside it.
-static inline float sum(Floats vector) {
-    float numbers[LANES];
-    store(numbers, vector);
-    for (int half = LANES / 2; half; half /= 2)
-        for (int i = 0; i < half; i++) numbers[i] += numbers[i + half];
-    return numbers[0];
+static inline Floats larger(Floats one, Floats other) { return one > other ? one : other; }
+static inline Floats magnitude(Floats numbers) { return (Floats)((Words)numbers & 0x7FFFFFFF); }
+
+#if defined(__clang__)
+#define SHUFFLED(vector, ...) __builtin_shufflevector(vector, vector, __VA_ARGS__)
+#else
+#define SHUFFLED(vector, ...) __builtin_shuffle(vector, Integers{__VA_ARGS__})
+#endif
+
+// All lanes by an operation of two, the upper half with the lower, again and again: always in the same order, so that a
+// sum does not depend on what is computed beside it.
+template <class Vector, class Two> static inline auto folded(Vector vector, Two two) {
+    vector = two(vector, SHUFFLED(vector, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+    vector = two(vector, SHUFFLED(vector, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
+    vector = two(vector, SHUFFLED(vector, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
+    vector = two(vector, SHUFFLED(vector, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
+    return vector[0];
 }
+
+template <class Vector> static inline auto sum(Vector vector) {
+    return folded(vector, [](Vector one, Vector other) { return one + other; });
+}
+
+static inline float greatest(Floats vector) { return folded(vector, larger); }
 
 static inline float as_float(uint32_t bits) {
     float number;

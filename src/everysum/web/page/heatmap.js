@@ -26,6 +26,12 @@ export { held } from "./heatmap/source.js";
 /** @typedef {Choices & import("./heatmap/labels.js").AxisTexts} Options */
 
 const TALLEST = 520;
+const OTHER_COLOURS = "everysum-colours";
+
+// one listener for all maps: those that are no longer on the page are told nothing, and nothing keeps them
+const tellAll = () => document.querySelectorAll(".stage").forEach((stage) => stage.dispatchEvent(new Event(OTHER_COLOURS)));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tellAll);
+document.addEventListener("everysum-theme", tellAll);
 
 /**
  * @param {Source} source
@@ -67,8 +73,7 @@ export function heatmap(source, options) {
   });
 
   new ResizeObserver(measure).observe(stage);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
-  document.addEventListener("everysum-theme", repaint);
+  stage.addEventListener(OTHER_COLOURS, repaint);
 
   function repaint() {
     palette = paletteOf(stage);
@@ -83,9 +88,9 @@ export function heatmap(source, options) {
     stage.style.setProperty("height", `${height}px`);
     const ratio = window.devicePixelRatio || 1;
     [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
-    palette = paletteOf(stage);
     view.resize(width, height);
-    moved();
+    repaint();
+    numbers.load();
   }
 
   /** After the viewport has moved: see that its numbers are there, and paint them. */
