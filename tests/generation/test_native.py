@@ -94,6 +94,27 @@ def test_greedy_texts_in_32_bits_are_the_network_s_own(library: Library, variant
     assert len({token for text in expected for token in text.token_ids}) > 1
 
 
+@each_form
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_from_ids_to_logits_in_one_call_is_the_same(
+    library: Library, variant: str, dtype: torch.dtype, form: Form
+) -> None:
+    """The tables looked up in their own precision, the head behind the last normalization; float16 is PyTorch's."""
+    packed = pack(small(variant).to(dtype), form)
+    prompts, more = torch.tensor([[5, 1, 2], [28, 0, 7]]), torch.tensor([[8, 11], [3, 3]])
+    logits = []
+    with torch.inference_mode():
+        for behind in (packed.logits_behind, lambda ids, cache: packed.head(packed(ids, cache=cache))):
+            cache = packed.new_cache(2, CONTEXT)
+            packed(prompts, cache=cache)
+            logits.append([behind(more, cache), behind(more[:, :1], cache)])
+            assert cache.lengths.tolist() == [6, 6]
+    assert (packed.towers["blocks"].ends is None) == (dtype == torch.float16)
+    for ours, theirs in zip(*logits, strict=True):
+        assert torch.equal(ours, theirs)
+
+
 def translator(wiring: str, **changes: Any) -> Transformer:
     sizes = {"vocabulary_size": 19, "context_length": 32, "width": 24, "heads": 3, "inner_width": 40}
     return randomized(
@@ -216,18 +237,18 @@ def test_a_text_that_repeats_itself_takes_fewer_steps(library: Library) -> None:
     packed = pack(small("gpt", context_length=128).float(), "float32")
     texts = LookedUpTexts(packed, [1, 2, 3], longest=100)
     steps_taken = 0
-    inner = packed.forward
+    inner = packed.logits_behind
 
     def counted(*inputs: Any, **named: Any) -> torch.Tensor:
         nonlocal steps_taken
         steps_taken += 1
         return inner(*inputs, **named)
 
-    packed.forward = counted  # type: ignore[method-assign]
+    packed.logits_behind = counted  # type: ignore[method-assign]
     for _ in range(90):
         texts.append(texts.logits().argmax(1).tolist())
     assert texts.right > 30
-    assert steps_taken == 90 - texts.right
+    assert steps_taken == 89 - texts.right  # the prompt is read by another
 
 
 def test_a_broken_network_says_so(library: Library) -> None:

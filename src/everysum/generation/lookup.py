@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from everysum.generation.windows import CachedTexts, hidden_states
+from everysum.generation.windows import CachedTexts
 from everysum.models.network import Network
 
 MOST = 8
@@ -85,8 +85,7 @@ class LookedUpTexts(CachedTexts):
 
     def check(self, guess: list[int]) -> Float[Tensor, "batch vocabulary"]:
         """One step for the newest token and all guessed ones; the logits behind the newest."""
-        rows = hidden_states(self.network, self.tensor([[self.token_ids[0][-1], *guess]]), self.cache)[0]
-        logits = self.network.head(rows)
+        logits = self.behind(self.tensor([[self.token_ids[0][-1], *guess]]))[0]
         self.cached[0] += 1
         self.guessed, self.checked = guess, list(logits[1:, None])
         return logits[:1]

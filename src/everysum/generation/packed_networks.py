@@ -15,8 +15,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from everysum.errors import UsageError
-from everysum.generation.native.library import LOADING, Library, Matrix, described
-from everysum.generation.native.tower import BENDS, NativeTower, Stored
+from everysum.generation.native.library import LOADING, Ends, Library, Matrix, described
+from everysum.generation.native.tower import BENDS, NativeTower, Stored, ends_of
 from everysum.generation.packed import FORMS, Form, PackedLinear, PackedMatrix, packed_together
 from everysum.layers.activation import ACTIVATIONS
 from everysum.layers.attention import Attention, KeysAndValues, Visible
@@ -67,9 +67,20 @@ class Packed(Network):
         last = cast("nn.Module | None", self.normalization)
         return {
             "blocks": NativeTower(
-                library, list(self.blocks), self.matrices, last, half=half, rotary=rotary, window=window
+                library,
+                list(self.blocks),
+                self.matrices,
+                last,
+                half=half,
+                rotary=rotary,
+                window=window,
+                ends=self.ends(),
             )
         }
+
+    def ends(self) -> Ends | None:
+        """What the native step reads tokens from and makes logits with; None: PyTorch does both."""
+        return None
 
     @property
     def head_weight(self) -> Float[Tensor, "vocabulary width"]:
@@ -94,6 +105,17 @@ class Packed(Network):
         matrices = [*(matrix for block in self.matrices for matrix in block.values()), self.head_linear.matrix]
         return 8 * self.bytes_a_token / sum(matrix.outputs * matrix.inputs for matrix in matrices)
 
+    def logits_behind(
+        self, token_ids: Int[Tensor, "batch position"], cache: Cache
+    ) -> Float[Tensor, "batch position vocabulary"]:
+        tower = self.towers["blocks"] if self.native() is not None else None
+        if tower is None or tower.ends is None or type(cache) is not Cache or cache.capacity > self.context_length:
+            return super().logits_behind(token_ids, cache)
+        cache.begin(token_ids.shape[1])
+        logits = tower.logits(token_ids, cache)
+        cache.advance(token_ids.shape[1])
+        return logits
+
     def continued(self, hidden: Tensor, positions: Tensor, cache: Cache) -> Tensor:
         """The native step behind what a cache holds, which has made room for it."""
         hidden = self.towers["blocks"].cached_step(hidden, positions, cache)
@@ -103,6 +125,9 @@ class Packed(Network):
 
 class PackedGPT(Packed, GPT):
     """A GPT with packed weights."""
+
+    def ends(self) -> Ends | None:
+        return ends_of(self.token_embedding.weight, self.position_embedding.weight, self.head_matrix)
 
     def forward(
         self, token_ids: Int[Tensor, "batch position"], visible: Visible = None, cache: Cache | None = None
@@ -116,6 +141,9 @@ class PackedGPT(Packed, GPT):
 
 class PackedLlama(Packed, Llama):
     """A Llama, or a relative of it, with packed weights."""
+
+    def ends(self) -> Ends | None:
+        return ends_of(self.token_embedding.weight, None, self.head_matrix)
 
     def forward(
         self, token_ids: Int[Tensor, "batch position"], visible: Visible = None, cache: Cache | None = None

@@ -90,7 +90,7 @@ class CachedTexts(Texts):
     def step(self) -> Float[Tensor, "batch vocabulary"]:
         """One position more for every row."""
         newest = self.tensor([[text[-1]] for text in self.token_ids])
-        return self.network.head(hidden_states(self.network, newest, self.cache)[:, -1])
+        return self.behind(newest)[:, -1]
 
     def read(self, rows: Sequence[int], seen: Sequence[int], cache: Cache) -> Float[Tensor, "batch vocabulary"]:
         """Fill a cache with these rows' windows from their beginning; the logits behind them."""
@@ -116,6 +116,11 @@ class CachedTexts(Texts):
         super().keep(rows)
         self.cached = [self.cached[row] for row in rows]
         self.cache.select(self.tensor(rows))
+
+    def behind(self, token_ids: Int[Tensor, "batch position"]) -> Float[Tensor, "batch position vocabulary"]:
+        """The logits behind each of these tokens, one position more for each in the cache."""
+        with evaluating(self.network):
+            return self.network.logits_behind(token_ids, self.cache)
 
     def tensor(self, numbers: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
         return torch.tensor(numbers, device=self.cache.lengths.device)

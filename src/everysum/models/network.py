@@ -55,6 +55,12 @@ class Network(Layer):
         """Logits: one number for each token of the vocabulary, the larger the likelier it comes next."""
         return functional.linear(hidden, self.head_weight.to(hidden.dtype))
 
+    def logits_behind(
+        self, token_ids: Int[Tensor, "batch position"], cache: Cache
+    ) -> Float[Tensor, "batch position vocabulary"]:
+        """The logits behind each of these tokens, which go on behind what a cache holds; it holds them then."""
+        return self.head(self(token_ids, cache=cache))
+
     def new_cache(self, batch: int, capacity: int) -> Cache:
         """An empty key/value cache for `batch` rows of up to `capacity` positions."""
         layers, heads, head_size = self.cache_shape

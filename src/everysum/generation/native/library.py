@@ -46,9 +46,14 @@ class Tower(Structure):
     )  # fmt: skip
 
 
+class Ends(Structure):
+    _fields_ = (("token_rows", c_void_p), ("position_rows", c_void_p), ("rows_half", c_int32), ("head", Matrix))
+
+
 class Step(Structure):
     _fields_ = (
-        ("batch", c_int64), ("count", c_int64), ("hidden", c_void_p), ("positions", c_void_p), ("cosine", c_void_p),
+        ("batch", c_int64), ("count", c_int64), ("hidden", c_void_p), ("positions", c_void_p), ("token_ids", c_void_p),
+        ("lengths", c_void_p), ("logits", c_void_p), ("ends", POINTER(Ends)), ("cosine", c_void_p),
         ("sine", c_void_p), ("keys", POINTER(c_void_p)), ("values", POINTER(c_void_p)), ("capacity", c_int64),
         ("extent", c_int64), ("first_place", c_int64), ("mask", c_void_p), ("mask_text_stride", c_int64),
         ("mask_row_stride", c_int64), ("source_keys", POINTER(c_void_p)), ("source_values", POINTER(c_void_p)),

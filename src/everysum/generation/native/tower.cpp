@@ -30,10 +30,20 @@ struct Tower {
     Normalization normalization;
 };
 
+// Of a tower that reads tokens and gives logits.
+struct Ends {
+    const void *token_rows, *position_rows;  // no position_rows: attention is told where tokens stand
+    int32_t rows_half;                       // whether these are in bfloat16, and so is their sum
+    Matrix head;
+};
+
 struct Step {
     int64_t batch, count;
-    float* hidden;                           // batch × count × width, in and out
-    const int64_t* positions;                // batch × count
+    float* hidden;                           // batch × count × width, in and out; null: made of token_ids
+    const int64_t* positions;                // batch × count; null: made of lengths
+    const int64_t *token_ids, *lengths;      // batch × count; batch: where the first of them stands
+    float* logits;                           // batch × count × vocabulary; null: they are not wanted
+    const Ends* ends;
     const float *cosine, *sine;              // position × head_size / 2
     void *const *keys, *const *values;       // a layer each: batch × key_value_heads × capacity × head_size
     int64_t capacity, extent;                // places in the cache, and how many of them may be looked at
@@ -92,13 +102,16 @@ static void turn(float* head, const float* cosine, const float* sine, int half) 
 
 // What the rows become on their way; kept between steps, so that nothing is allocated again and again.
 struct Room {
-    std::vector<float> projected, mixed, inner;
+    std::vector<float> hidden, projected, mixed, inner;
+    std::vector<int64_t> positions;
     std::vector<Encoded> encoded;
     std::vector<std::vector<float>> normalized, scores;
     std::vector<ManyQueries> many;
 
     void make(const Tower& tower, int64_t rows, int threads) {
         auto grow = [](std::vector<float>& numbers, int64_t size) { if (int64_t(numbers.size()) < size) numbers.resize(size); };
+        grow(hidden, rows * tower.width);
+        if (int64_t(positions.size()) < rows) positions.resize(rows);
         grow(projected, rows * (tower.heads + 2 * tower.key_value_heads) * tower.head_size);
         grow(mixed, rows * tower.heads * tower.head_size);
         grow(inner, rows * tower.inner_width * (tower.gated ? 2 : 1));
@@ -113,23 +126,31 @@ class Stepping {
     Room& room;
     const Worker worker;
     const int64_t rows;
+    float* const hidden;
+    const int64_t* const positions;
 
 public:
     Stepping(const Tower& tower, const Step& step, Room& room, const Worker& worker)
-        : tower(tower), step(step), room(room), worker(worker), rows(step.batch * step.count) {}
+        : tower(tower), step(step), room(room), worker(worker), rows(step.batch * step.count),
+          hidden(step.hidden ? step.hidden : room.hidden.data()),
+          positions(step.positions ? step.positions : room.positions.data()) {}
 
     void run() {
+        if (step.token_ids) {
+            read_tokens();
+            worker.wait();
+        }
         for (int layer = 0; layer < tower.blocks; layer++) {
             const Block& block = tower.block[layer];
             int projected = (tower.heads + 2 * tower.key_value_heads) * tower.head_size;
-            product(block.query_key_value, before(block.attention_normalization), step.hidden, tower.width, room.projected.data(), projected);
+            product(block.query_key_value, before(block.attention_normalization), hidden, tower.width, room.projected.data(), projected);
             worker.wait();
             if (tower.stored_half) self_attention<uint16_t>(block, layer);
             else self_attention<float>(block, layer);
             worker.wait();
             add(block.attention_output, room.mixed.data(), tower.heads * tower.head_size, block.attention_normalization);
             if (block.cross_query.outputs) {
-                product(block.cross_query, before(block.cross_normalization), step.hidden, tower.width, room.projected.data(), tower.heads * tower.head_size);
+                product(block.cross_query, before(block.cross_normalization), hidden, tower.width, room.projected.data(), tower.heads * tower.head_size);
                 worker.wait();
                 if (tower.stored_half) cross_attention<uint16_t>(layer);
                 else cross_attention<float>(layer);
@@ -137,16 +158,37 @@ public:
                 add(block.cross_output, room.mixed.data(), tower.heads * tower.head_size, block.cross_normalization);
             }
             int inner = tower.inner_width * (tower.gated ? 2 : 1);
-            product(block.up, before(block.feed_forward_normalization), step.hidden, tower.width, room.inner.data(), inner);
+            product(block.up, before(block.feed_forward_normalization), hidden, tower.width, room.inner.data(), inner);
             worker.wait();
             add(block.down, room.inner.data(), inner, block.feed_forward_normalization, true);
         }
         if (tower.normalization.kind)
             for (int64_t row = worker.first(rows); row < worker.last(rows); row++)
-                normalize(tower.normalization, step.hidden + row * tower.width, tower.width, step.hidden + row * tower.width);
+                normalize(tower.normalization, hidden + row * tower.width, tower.width, hidden + row * tower.width);
+        if (step.logits) {
+            worker.wait();
+            product(step.ends->head, nullptr, hidden, tower.width, step.logits, step.ends->head.outputs);
+        }
     }
 
 private:
+    // Each row a token's numbers, with those of its position.
+    void read_tokens() {
+        const Ends& ends = *step.ends;
+        for (int64_t row = worker.first(rows); row < worker.last(rows); row++) {
+            int64_t place = room.positions[row] = step.lengths[row / step.count] + row % step.count;
+            for (int64_t i = 0, token = step.token_ids[row]; i < tower.width; i++) {
+                float number = at(ends.token_rows, token * tower.width + i);
+                if (ends.position_rows) number += at(ends.position_rows, place * tower.width + i);
+                hidden[row * tower.width + i] = ends.rows_half ? widen(narrow(number)) : number;
+            }
+        }
+    }
+
+    float at(const void* rows, int64_t place) const {
+        return step.ends->rows_half ? widen(((const uint16_t*)rows)[place]) : ((const float*)rows)[place];
+    }
+
     const Normalization* before(const Normalization& norm) const { return tower.post_norm ? nullptr : &norm; }
 
     // Rows in the form that meets the weights: each thread all of them for itself while they are few, a share of many.
@@ -184,12 +226,12 @@ private:
             bend_row(numbers + row * stride, bent_row);
             return (const float*)bent_row;
         });
-        multiply(matrix, inputs, rows, {step.hidden, tower.width, true}, worker);
+        multiply(matrix, inputs, rows, {hidden, tower.width, true}, worker);
         worker.wait();
         if (!tower.post_norm) return;
         for (int64_t row = worker.first(rows); row < worker.last(rows); row++) {
-            float* hidden = step.hidden + row * tower.width;
-            normalize(norm, hidden, tower.width, hidden);
+            float* numbers = hidden + row * tower.width;
+            normalize(norm, numbers, tower.width, numbers);
         }
         worker.wait();
     }
@@ -225,7 +267,7 @@ private:
             Stored* keys = (Stored*)step.keys[layer] + item * step.capacity * size;
             Stored* values = (Stored*)step.values[layer] + item * step.capacity * size;
             for (int64_t number = 0; number < step.count; number++) {
-                int64_t row = text * step.count + number, position = step.positions[row];
+                int64_t row = text * step.count + number, position = positions[row];
                 float *key = room.projected.data() + row * joined + (tower.heads + head) * size;
                 float *value = key + tower.key_value_heads * size, *query = room.projected.data() + row * joined + head * group * size;
                 if (block.key_normalization.kind) normalize(block.key_normalization, key, size, key);
@@ -241,7 +283,7 @@ private:
                 put(values + place * size, value, size);
             }
             auto visible = [&](int64_t number) {
-                int64_t position = step.positions[text * step.count + number];
+                int64_t position = positions[text * step.count + number];
                 const uint8_t* mask = step.mask ? step.mask + text * step.mask_text_stride + number * step.mask_row_stride : nullptr;
                 int64_t last = mask ? step.extent : position + 1;
                 bool cut = tower.window && last > tower.window && position >= tower.window;

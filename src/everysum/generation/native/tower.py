@@ -23,7 +23,7 @@ BENDS = ("relu", "gelu", "gelu_tanh", "silu")
 
 
 class Stored:
-    """Keys and values of all layers, (batch, key_value_heads, capacity, head_size) each, as the native step finds them."""
+    """Where all layers' keys and values are; each is (batch, key_value_heads, capacity, head_size)."""
 
     def __init__(self, keys: Sequence[Tensor], values: Sequence[Tensor]) -> None:
         self.tensors = [*keys, *values]
@@ -48,9 +48,10 @@ class NativeTower:
         half: bool,
         rotary: RotaryPositions | None = None,
         window: int | None = None,
+        ends: native.Ends | None = None,
     ) -> None:
         """`matrices` has each block's by name; `half` stores keys and values in bfloat16."""
-        self.library, self.matrices, self.rotary = library, matrices, rotary
+        self.library, self.matrices, self.rotary, self.ends = library, matrices, rotary, ends
         self.parts = [blocks, last]
         first: Any = blocks[0]
         attention, feed_forward = first.attention, first.feed_forward
@@ -129,17 +130,42 @@ class NativeTower:
             places = {"first_place": cache.extent - hidden.shape[1], "visible": cache.seen[:, None]}
         return self.step(hidden, positions, stored, extent=cache.extent, **places, **sources)
 
+    def logits(self, token_ids: Int[Tensor, "batch count"], cache: Cache) -> Float[Tensor, "batch count vocabulary"]:
+        """The logits behind tokens for which a cache has made room: from ids to logits in one call."""
+        assert self.ends is not None
+        (batch, count), stored, token_ids = token_ids.shape, self.match(cache), token_ids.contiguous()
+        cosine, sine = self.turns_up_to(cache.extent)
+        logits = torch.empty(batch, count, self.ends.head.outputs)
+        step = native.Step(
+            batch=batch,
+            count=count,
+            token_ids=token_ids.data_ptr(),
+            lengths=cache.lengths.data_ptr(),
+            logits=logits.data_ptr(),
+            ends=ctypes.pointer(self.ends),
+            cosine=native.address(cosine),
+            sine=native.address(sine),
+            keys=stored.keys,
+            values=stored.values,
+            capacity=stored.capacity,
+            extent=cache.extent,
+            first_place=-1,
+            threads=native.threads(),
+        )
+        self.library.step(self.tower, step)
+        return logits
+
     def match(self, cache: Cache) -> Stored:
         """Where a cache has its tensors; one that PyTorch began in float32 goes on as this tower stores them."""
-        known = cache.stored
+        known: Stored | None = cache.stored
         if known is not None and known.is_of(cache):
             return known
         form = torch.bfloat16 if self.tower.stored_half else torch.float32
         for tensors in (cache.keys, cache.values):
             for layer, tensor in enumerate(tensors):
                 tensors[layer] = tensor.to(form).contiguous()
-        cache.stored = Stored(cache.keys, cache.values)
-        return cache.stored
+        cache.stored = found = Stored(cache.keys, cache.values)
+        return found
 
     def turns_up_to(self, count: int) -> tuple[Tensor | None, Tensor | None]:
         """Cosine and sine of the angles at so many positions and more, kept for the next steps."""
@@ -149,6 +175,16 @@ class NativeTower:
             cosine, sine = self.rotary.angles(torch.arange(max(256, 2 * count))[None], torch.float32)
             self.turns = cosine[0, 0].contiguous(), sine[0, 0].contiguous()
         return self.turns
+
+
+def ends_of(token_rows: Tensor, position_rows: Tensor | None, head: native.Matrix) -> native.Ends | None:
+    """What tokens are read from and logits are made with; None for tables of other types than the step knows."""
+    tables = [token_rows] if position_rows is None else [token_rows, position_rows]
+    forms = {table.dtype for table in tables}
+    if forms not in ({torch.float32}, {torch.bfloat16}) or not all(table.is_contiguous() for table in tables):
+        return None
+    half = token_rows.dtype == torch.bfloat16
+    return native.Ends(token_rows.data_ptr(), native.address(position_rows), half, head)
 
 
 def block_of(block: Any, matrices: dict[str, PackedMatrix]) -> native.Block:
