@@ -87,9 +87,11 @@ def test_a_model_without_a_template_is_refused_before_anything_is_read(everysum,
     assert "everysum generate" in outcome.err
 
 
-def read_until(terminal: int, wanted: bytes, seconds: float = 180.0) -> bytes:
+def read_until(terminal: int, *wanted: bytes, seconds: float = 180.0) -> bytes:
+    """What comes until all that is wanted has come, in this order; it may come in one piece."""
+    pattern = re.compile(b".*".join(map(re.escape, wanted)), re.DOTALL)
     seen, ends = b"", time.monotonic() + seconds
-    while wanted not in seen:
+    while not pattern.search(seen):
         assert time.monotonic() < ends, seen
         if select.select([terminal], [], [], 0.2)[0]:
             seen += os.read(terminal, 4096)
@@ -110,8 +112,7 @@ def test_ctrl_c_stops_the_answer_and_the_chat_goes_on(spawn, tmp_path) -> None:
     read_until(terminal, b"yes\r\n")
     assert os.read(terminal, 1)  # the answer has begun
     process.send_signal(signal.SIGINT)
-    read_until(terminal, b"(stopped)")
-    read_until(terminal, b"> ")
+    read_until(terminal, b"(stopped)", b"> ")
     os.write(terminal, b"/quit\n")
     assert process.wait(30) == 0
     os.close(terminal)
