@@ -72,19 +72,21 @@ def test_the_theme_that_is_chosen_stays(watched) -> None:
     assert page.evaluate(background) == dark == "rgb(19, 22, 28)"
 
 
-MAPS = """async () => {
-  const { heatmap, held } = await import('/heatmap.js');
-  const map = () => heatmap(held(Float32Array.of(-1, 0, 0, 1), 2, 2), { label: 'four' });
+MAPS = """() => import('/heatmap.js').then(({ heatmap, held }) => {
+  const map = () => heatmap(held(Float32Array.of(-1, 0, 0, 1), 2, 2), { label: 'four' }).element;
   const [stays, goes] = [map(), map()];
-  document.querySelector('main').replaceChildren(stays.element, goes.element);
-  await new Promise((done) => setTimeout(done, 200));
-  goes.element.remove();
-  window.middles = () => [stays, goes].map(({ element }) => {
-    const canvas = element.querySelector('.stage canvas');
-    const { data } = canvas.getContext('2d').getImageData(canvas.width * 0.75, canvas.height * 0.25, 1, 1);
-    return data.join();
-  });
-}"""
+  document.querySelector('main').replaceChildren(stays, goes);
+  goes.remove();
+  window.told = [0, 0];
+  for (const [number, element] of [stays, goes].entries())
+    element.querySelector('.stage').addEventListener('everysum-colours', () => { window.told[number] += 1; });
+  window.picture = () => {
+    const canvas = stays.querySelector('.stage canvas');
+    if (!canvas.width) return null;
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    return data.some((number) => number) ? [...data].join() : null;
+  };
+})"""
 
 
 def test_maps_take_the_colors_of_the_theme(watched) -> None:
@@ -93,13 +95,10 @@ def test_maps_take_the_colors_of_the_theme(watched) -> None:
     page.get_by_role("heading", level=1).wait_for()
     page.get_by_role("button", name="Colors: auto").click()
     page.evaluate(MAPS)
-    light = page.evaluate("() => window.middles()")
-    assert light[0] == light[1]
+    page.wait_for_function("() => { window.light = window.picture(); return window.light; }")
     page.get_by_role("button", name="Colors: light").click()
-    page.wait_for_timeout(200)
-    dark = page.evaluate("() => window.middles()")
-    assert dark[0] != light[0]
-    assert dark[1] == light[1]
+    page.wait_for_function("() => window.picture() !== window.light")
+    assert page.evaluate("() => window.told") == [1, 0]
 
 
 NAUGHTY = [
