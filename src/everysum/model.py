@@ -26,7 +26,7 @@ from everysum.generation.chances import Chances, chances
 from everysum.generation.chat import Chat
 from everysum.generation.continuations import Continuation, continuations
 from everysum.generation.generate import Step, steps
-from everysum.generation.packed_networks import pack, usual_form
+from everysum.generation.packing import pack, usual_form
 from everysum.generation.sampling import Sampling
 from everysum.generation.text import GeneratedText, generate_text, stream_text
 from everysum.generation.translation import TranslatedText, Translator, translate_texts

@@ -23,7 +23,8 @@ from everysum.generation.native import build as building
 from everysum.generation.native.library import LOADING, Library, Loading, described
 from everysum.generation.native.tower import NativeTower
 from everysum.generation.packed import FORMS, Form, packed_matrix, rounded_inputs
-from everysum.generation.packed_networks import Packed, pack
+from everysum.generation.packed_networks import Packed
+from everysum.generation.packing import pack
 from everysum.generation.sampling import GREEDY, Sampling
 from everysum.generation.windows import CachedTexts, RecomputedTexts
 from everysum.models.network import Network

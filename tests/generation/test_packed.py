@@ -11,7 +11,7 @@ from small_networks import VARIANTS, logits, small, tokens
 
 from everysum.errors import UsageError
 from everysum.generation.packed import FORMS, GROUP, Form, packed_matrix, rounded_inputs
-from everysum.generation.packed_networks import pack, usual_form
+from everysum.generation.packing import pack, usual_form
 from everysum.memory import HugePages
 from everysum.models.gpt import GPT
 
