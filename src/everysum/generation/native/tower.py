@@ -91,30 +91,42 @@ class NativeTower:
         """The hidden states behind the tower; the new keys and values are written into those of the cache."""
         batch, count, _ = hidden.shape
         hidden, positions = hidden.contiguous(), positions.expand(batch, count).contiguous()
-        cosine, sine = self.turns_up_to(extent)  # nothing stands behind that
-        step = native.Step(
+        given: dict[str, Any] = {}
+        if visible is not None:
+            given["mask"], given["mask_text_stride"], given["mask_row_stride"] = mask_of(visible)
+        if sources:
+            given["source_keys"], given["source_values"] = (
+                addresses([pair[side] for pair in sources]) for side in (0, 1)
+            )
+            given["sources"] = sources[0][0].shape[2]
+            if sources_visible is not None and sources_visible.shape[-1] > 1:
+                given["source_mask"], given["source_mask_stride"], _ = mask_of(sources_visible)
+        self.take(
+            stored,
             batch=batch,
             count=count,
             hidden=hidden.data_ptr(),
             positions=positions.data_ptr(),
+            extent=extent,
+            first_place=first_place,
+            **given,
+        )
+        return hidden
+
+    def take(self, stored: Stored, *, extent: int, **given: Any) -> None:
+        """One step by the library; `given` are fields of its `Step`."""
+        cosine, sine = self.turns_up_to(extent)  # nothing stands behind that
+        step = native.Step(
             cosine=native.address(cosine),
             sine=native.address(sine),
             keys=stored.keys,
             values=stored.values,
             capacity=stored.capacity,
             extent=extent,
-            first_place=first_place,
             threads=native.threads(),
+            **given,
         )
-        if visible is not None:
-            step.mask, step.mask_text_stride, step.mask_row_stride = mask_of(visible)
-        if sources:
-            step.source_keys, step.source_values = (addresses([pair[side] for pair in sources]) for side in (0, 1))
-            step.sources = sources[0][0].shape[2]
-            if sources_visible is not None and sources_visible.shape[-1] > 1:
-                step.source_mask, step.source_mask_stride, _ = mask_of(sources_visible)
         self.library.step(self.tower, step)
-        return hidden
 
     def cached_step(
         self,
@@ -133,26 +145,19 @@ class NativeTower:
     def logits(self, token_ids: Int[Tensor, "batch count"], cache: Cache) -> Float[Tensor, "batch count vocabulary"]:
         """The logits behind tokens for which a cache has made room: from ids to logits in one call."""
         assert self.ends is not None
-        (batch, count), stored, token_ids = token_ids.shape, self.match(cache), token_ids.contiguous()
-        cosine, sine = self.turns_up_to(cache.extent)
+        (batch, count), token_ids = token_ids.shape, token_ids.contiguous()
         logits = torch.empty(batch, count, self.ends.head.outputs)
-        step = native.Step(
+        self.take(
+            self.match(cache),
             batch=batch,
             count=count,
             token_ids=token_ids.data_ptr(),
             lengths=cache.lengths.data_ptr(),
             logits=logits.data_ptr(),
             ends=ctypes.pointer(self.ends),
-            cosine=native.address(cosine),
-            sine=native.address(sine),
-            keys=stored.keys,
-            values=stored.values,
-            capacity=stored.capacity,
             extent=cache.extent,
             first_place=-1,
-            threads=native.threads(),
         )
-        self.library.step(self.tower, step)
         return logits
 
     def match(self, cache: Cache) -> Stored:
