@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # one test file at a time on each core, and one thread in each: threads of two tests would wait for each other
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
-BENCHMARKS := start_up training_speed time_to_quality explain explain_architectures page
+BENCHMARKS := start_up training_speed time_to_quality decoding explain explain_architectures page
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-page test-all check bench screenshots format clean
@@ -40,8 +40,11 @@ check: $(VENV)/.dev  ## format, lint, types (the page's too), import floors, and
 bench: $(VENV)/.dev  ## the benchmarks, each beside its peer (those of translating take hours and are run by hand)
 	@for name in $(BENCHMARKS); do echo "== benchmarks/$$name.py"; $(BIN)/python "benchmarks/$$name.py" || exit 1; done
 
-screenshots: $(VENV)/.dev $(VENV)/.browser  ## every chapter in both themes and two widths, into results/screenshots
-	$(BIN)/python tools/screenshots.py results/screenshots
+screenshots: $(VENV)/.dev $(VENV)/.browser runs/demo  ## every chapter and the inspector in both themes and two widths, into results/screenshots
+	$(BIN)/python tools/screenshots.py results/screenshots --model runs/demo
+
+runs/demo:
+	@$(MAKE) demo
 
 format: $(VENV)/.dev  ## put every file into the house's format
 	$(BIN)/ruff format .

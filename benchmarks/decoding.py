@@ -11,6 +11,7 @@ their ratios. A first turn of each, in which it gets warm, does not count.
 * decoding: a prompt of 32 tokens, 128 more. Seconds to the first token (the prompt is read, a token chosen), and the
   tokens a second after it: the prompt does not count. A token reads all weights once, so memory sets a limit: the bytes
   that all cores read in a second (`reading_speed`, the best of readings between the turns), divided by the weights'.
+  Where memory had two speeds during the run, a second table tells the turns at each from the other.
 * prefill: a prompt of 512 tokens until the next is known.
 * batch: 32 prompts of 32 tokens at once, 64 more each; prompts and tokens are timed together.
 * lookup: a model trained on real text (--model) goes on with "The House That Jack Built" (or --text), with and without
@@ -32,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from decoding_models import FULL, QUICK, Sizes, make_folder, make_gguf
-from decoding_tables import medians, print_decoding, print_speeds
+from decoding_tables import medians, print_by_memory, print_decoding, print_speeds
 from decoding_texts import lookup, translation
 from llama_cpp_peer import HUGE_PAGES, says_of_itself
 from reading_speed import ReadingSpeed
@@ -95,6 +96,7 @@ def networks(options: argparse.Namespace, sizes: Sizes, home: Path, reading: Rea
                     given = ("decode", random_ids(sizes.prompt, sizes), sizes.tokens)
                     runs = table.play(options.repeats, *given, between=reading.measure)
                     print_decoding(shape, runs, weights, reading.best)
+                    print_by_memory(runs, table.around)
                 elif part == "prefill":
                     runs = table.play(options.repeats, "prefill", random_ids(sizes.prefill, sizes))
                     print_speeds(part, f"{shape}, {sizes.prefill} tokens", medians(runs), sizes.prefill)
@@ -106,7 +108,14 @@ def networks(options: argparse.Namespace, sizes: Sizes, home: Path, reading: Rea
                 else:
                     continue
                 raw += [
-                    {"part": part, "shape": shape, "contestant": name, "weights": weights[name], "runs": answers}
+                    {
+                        "part": part,
+                        "shape": shape,
+                        "contestant": name,
+                        "weights": weights[name],
+                        "runs": answers,
+                        "memory": table.around[name],
+                    }
                     for name, answers in runs.items()
                 ]
             raw += chosen_settings(table, shape)

@@ -91,6 +91,34 @@ def print_decoding(
     print_ratios("decoding", rates)
 
 
+def print_by_memory(runs: Mapping[str, Sequence[Any]], around: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+    """Tokens a second of the turns in which memory was slow, and of those in which it was fast, and their ratios.
+
+    A turn between a slow and a fast reading is neither. Readings that differ by less than a third are of one speed.
+    """
+    readings = [reading for pairs in around.values() for pair in pairs for reading in pair]
+    middle = (min(readings) + max(readings)) / 2
+    if max(readings) < 4 / 3 * min(readings):
+        return
+    for name_of_speed, belongs in (
+        ("slow", lambda reading: reading < middle),
+        ("fast", lambda reading: reading > middle),
+    ):
+        rates = {
+            name: [
+                answer["rate"] for answer, pair in zip(answers, around[name], strict=True) if all(map(belongs, pair))
+            ]
+            for name, answers in runs.items()
+        }
+        found = {name: statistics.median(some) for name, some in rates.items() if some}
+        given = statistics.median(reading for reading in readings if belongs(reading)) / 1e9
+        print_table(
+            (f"decoding while memory is {name_of_speed}, {given:.0f} GB/s", "turns", "tokens/s"),
+            ((name, str(len(rates[name])), f"{rate:,.1f}") for name, rate in found.items()),
+        )
+        print_ratios("decoding", found)
+
+
 def print_speeds(part: str, shape: str, seconds: Mapping[str, float], count: int, unit: str = "tokens/s") -> None:
     """So many tokens, or whatever `unit` counts, in a median time."""
     speeds = {name: count / median for name, median in seconds.items()}

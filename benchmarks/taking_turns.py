@@ -89,6 +89,8 @@ class Round:
 
     entries: Mapping[str, Entry]
     seats: dict[str, Seat] = field(default_factory=dict)
+    around: dict[str, list[tuple[Any, Any]]] = field(default_factory=dict)
+    """What `between` gave before and after each turn that was played last."""
 
     def __enter__(self) -> Round:
         for name, entry in self.entries.items():
@@ -111,15 +113,19 @@ class Round:
         return {name: seat.ask(method, *arguments) for name, seat in self.seats.items()}
 
     def play(
-        self, repeats: int, method: str, *arguments: Any, between: Callable[[], object] = lambda: None
+        self, repeats: int, method: str, *arguments: Any, between: Callable[[], Any] = lambda: None
     ) -> dict[str, list[Any]]:
         """The answers of so many turns of each; a first turn, in which everybody gets warm, is not counted."""
         answers: dict[str, list[Any]] = {name: [] for name in self.seats}
+        self.around = {name: [] for name in self.seats}
         for turn in range(repeats + 1):
-            between()
+            before = between()
             for name, seat in self.seats.items():
                 time.sleep(PAUSE)
                 answer = seat.ask(method, *arguments)
+                after = between()
                 if turn:
                     answers[name].append(answer)
+                    self.around[name].append((before, after))
+                before = after
         return answers

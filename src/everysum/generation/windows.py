@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from everysum.generation.graphs import GraphedSteps
 from everysum.layers.cache import Cache
 from everysum.models.network import Network
 
@@ -73,6 +74,7 @@ class CachedTexts(Texts):
         self.capacity = min(longest, network.context_length)
         self.cache = network.new_cache(len(token_ids), self.capacity)
         self.cached = [0] * len(token_ids)
+        self.graphs = GraphedSteps(network) if network.device.type == "cuda" else None
 
     @torch.inference_mode()
     def logits(self) -> Float[Tensor, "batch vocabulary"]:
@@ -120,6 +122,8 @@ class CachedTexts(Texts):
     def behind(self, token_ids: Int[Tensor, "batch position"]) -> Float[Tensor, "batch position vocabulary"]:
         """The logits behind each of these tokens, one position more for each in the cache."""
         with evaluating(self.network):
+            if self.graphs is not None and token_ids.shape[1] == 1:
+                return self.graphs.logits(token_ids, self.cache)
             return self.network.logits_behind(token_ids, self.cache)
 
     def tensor(self, numbers: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
