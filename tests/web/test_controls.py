@@ -246,3 +246,32 @@ def test_a_drawing_is_made_anew_when_a_telephone_is_turned(watched) -> None:
     expect(drawn).not_to_have_attribute("viewBox", upright)
     page.set_viewport_size({"width": 360, "height": 740})
     expect(drawn).to_have_attribute("viewBox", upright)
+
+
+STEPPERS = {
+    "training": (["epochs=1"], "One epoch more", "Go on by itself", "From the start"),
+    "characters": ([], "Next character", "Let it type", "From the start"),
+    "sub-words": (["merges=0"], "One merge more", "Go on by itself", "Single characters"),
+    "separator": ([], "Next word", "Go on by itself", "From the start"),
+}
+"""The figures that each begins with, and its buttons."""
+
+
+@pytest.mark.parametrize("name", STEPPERS)
+def test_steps_are_taken_and_taken_back_by_keyboard(name: str, watched) -> None:
+    figures, *words = STEPPERS[name]
+    page = opened(watched, name, *figures)
+    step, play, start = (control(page).get_by_role("button", name=word, exact=True) for word in words)
+    step.focus()
+    shown = [control(page).inner_text()]
+    for key in ("Enter", " "):
+        page.keyboard.press(key)
+        page.wait_for_function("before => document.querySelector('.control').innerText !== before", arg=shown[-1])
+        assert page.evaluate("document.activeElement.textContent") == words[0]
+        shown.append(control(page).inner_text())
+    page.keyboard.press("Tab")
+    assert play.evaluate("button => document.activeElement === button")
+    page.keyboard.press("Tab")
+    assert start.evaluate("button => document.activeElement === button")
+    page.keyboard.press("Enter")
+    page.wait_for_function("before => document.querySelector('.control').innerText !== before", arg=shown[-1])

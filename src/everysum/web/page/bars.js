@@ -32,8 +32,8 @@ export function bars(bars, { label, share = false, most }) {
         style: { left: `${left}%`, width: `${length}%` },
       });
       const title = pick
-        ? h("button", { type: "button", class: "number", on: { click: pick } }, name)
-        : h("span", { class: "name", title: name }, name);
+        ? h("button", { type: "button", class: "number", on: { click: pick } }, breakable(name))
+        : h("span", { class: "name", title: name }, breakable(name));
       return h(
         "li",
         { class: chosen ? "chosen" : null },
@@ -43,4 +43,9 @@ export function bars(bars, { label, share = false, most }) {
       );
     }),
   );
+}
+
+/** A name that breaks at its points and underscores where it does not fit, not in the middle of a word. @param {string} name */
+function breakable(name) {
+  return name.split(/(?<=[._])(?=.)/u).flatMap((part, place) => (place ? [h("wbr"), part] : [part]));
 }

@@ -9,10 +9,18 @@ import { figure } from "./numbers.js";
 const SIZES = { wide: { width: 640, height: 260, left: 62 }, narrow: { width: 330, height: 200, left: 48 } };
 const [BOTTOM, TOP, RIGHT] = [30, 12, 12];
 
-/** Few lines have colours of their own, many go from one to the other. @param {number} place @param {number} count */
+const FEW = 3;
+
+/** Few lines have colours of their own, many go in pairs from one colour to the other. @param {number} place @param {number} count */
 function colourOf(place, count) {
-  if (count <= 3) return `var(${["--plus", "--minus", "--quiet"][place]})`;
-  return `color-mix(in oklab, var(--minus) ${Math.round((place / (count - 1)) * 100)}%, var(--plus))`;
+  if (count <= FEW) return `var(${["--plus", "--minus", "--quiet"][place]})`;
+  const pairs = Math.ceil(count / 2);
+  return `color-mix(in oklab, var(--minus) ${Math.round((Math.floor(place / 2) / (pairs - 1)) * 100)}%, var(--plus))`;
+}
+
+/** The second of a pair is dashed. @param {number} place @param {number} count */
+function dashed(place, count) {
+  return count > FEW && place % 2 === 1;
 }
 
 /**
@@ -47,12 +55,12 @@ export function curve(lines, { label, across, places, low, high, first = 0, ever
     ),
     svg("text", { class: "quiet", x: left, y: height - 8 }, String(first)),
     svg("text", { class: "quiet", x: width - RIGHT, y: height - 8, "text-anchor": "end" }, `${across} ${named(count - 1)}`),
-    ...lines.map(({ values }, place) => svg("path", { class: "line", style: { stroke: colourOf(place, lines.length) }, d: path(values, x, y) })),
+    ...lines.map(({ values }, place) => svg("path", { class: dashed(place, lines.length) ? "line dashed" : "line", style: { stroke: colourOf(place, lines.length) }, d: path(values, x, y) })),
     marks,
   );
   const legend =
     lines.length > 1 &&
-    h("div", { class: "legend" }, lines.map(({ name }, place) => h("span", {}, h("i", { style: { "border-color": colourOf(place, lines.length) } }), name)));
+    h("div", { class: "legend" }, lines.map(({ name }, place) => h("span", {}, h("i", { class: dashed(place, lines.length) && "dashed", style: { "border-color": colourOf(place, lines.length) } }), name)));
   const input = h("input", { type: "range", min: 0, max: count - 1, "aria-label": `${label}: read at ${across}` });
   // the slider lies below the plot, and its knob below the place that is read
   const under = { "margin-left": `${((left - 8) / width) * 100}%`, width: `${((width - left - RIGHT + 16) / width) * 100}%` };

@@ -26,6 +26,10 @@ export { held } from "./heatmap/source.js";
 /** @typedef {Choices & import("./heatmap/labels.js").AxisTexts} Options */
 
 const TALLEST = 520;
+/** What is said and what is pressed below a map needs so much room. */
+const NARROWEST = 300;
+/** Of the stage, left and right or above and below together. */
+const BORDERS = 2;
 const OTHER_COLOURS = "everysum-colours";
 
 // one listener for all maps: those that are no longer on the page are told nothing, and nothing keeps them
@@ -48,6 +52,7 @@ export function heatmap(source, options) {
     button("+", () => zoom(1.6), { "aria-label": "larger" }),
     button("all", () => fit(), { "aria-label": "show all" }),
   );
+  const element = h("figure", { class: "heat" }, stage, h("div", { class: "under" }, reading, legend, blocks, tools));
   const labels = labelsOf(options);
   const view = viewportOf(source, labels);
   /** @type {{row: number, column: number} | null} */
@@ -72,7 +77,7 @@ export function heatmap(source, options) {
     failed: () => put(reading, "these numbers did not come"),
   });
 
-  new ResizeObserver(measure).observe(stage);
+  new ResizeObserver(measure).observe(element);
   stage.addEventListener(OTHER_COLOURS, repaint);
 
   function repaint() {
@@ -83,9 +88,11 @@ export function heatmap(source, options) {
   }
 
   function measure() {
-    const width = stage.clientWidth;
-    const height = view.wantedHeight(width, Math.min(options.height ?? TALLEST, window.innerHeight * 0.7));
-    stage.style.setProperty("height", `${height}px`);
+    const room = element.clientWidth - BORDERS;
+    const height = view.wantedHeight(room, Math.min(options.height ?? TALLEST, window.innerHeight * 0.7));
+    const width = Math.min(room, Math.max(NARROWEST, view.wantedWidth(height)));
+    element.style.setProperty("--widest", `${width + BORDERS}px`);
+    stage.style.setProperty("height", `${height + BORDERS}px`);
     const ratio = window.devicePixelRatio || 1;
     [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
     view.resize(width, height);
@@ -164,7 +171,7 @@ export function heatmap(source, options) {
   drawLegend();
 
   return {
-    element: h("figure", { class: "heat" }, stage, h("div", { class: "under" }, reading, legend, blocks, tools)),
+    element,
     /** The same map with other numbers. @param {Source} next */
     renew(next) {
       Object.assign(source, next);

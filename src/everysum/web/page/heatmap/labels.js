@@ -11,20 +11,23 @@ import { visible } from "../numbers.js";
  */
 /** @typedef {ReturnType<typeof labelsOf>} Labels */
 
-/** Rows of so many pixels can be named. */
-export const NAMED = 15;
+/** Rows of so many pixels can be named; where only letters stand on the axes, rows and columns of so many. */
+const [NAMED, NAMED_BY_LETTERS] = [15, 10];
 const CHARACTER = 7.4;
 const LONGEST_COLUMN = 12;
 const NUMBER = 34;
 
 /** Measured once: a vocabulary may stand on an axis. @param {AxisTexts} texts */
 export function labelsOf({ rowAxis, columnAxis, rowLabels, columnLabels }) {
+  const letters = rowLabels && columnLabels && longest(rowLabels) <= 1 && longest(columnLabels) <= 1;
   return {
+    /** How tall a row has to be to be named. */
+    tall: letters ? NAMED_BY_LETTERS : NAMED,
     /** The margins of the map, in pixels. */
     left: rowLabels ? Math.min(120, 14 + longest(rowLabels) * CHARACTER) : NUMBER,
     top: columnLabels ? 26 : 22,
     /** How wide a column's name is at most, in pixels. */
-    widest: columnLabels ? Math.min(LONGEST_COLUMN, longest(columnLabels)) * CHARACTER + 8 : NUMBER,
+    widest: letters ? NAMED_BY_LETTERS : columnLabels ? Math.min(LONGEST_COLUMN, longest(columnLabels)) * CHARACTER + 8 : NUMBER,
     /** @param {number} place @param {number} room in pixels */
     row: (place, room) => cut(rowLabels, place, room),
     /** @param {number} place @param {number} room */

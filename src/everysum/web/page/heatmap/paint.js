@@ -2,7 +2,6 @@
 
 import { colour, css, ramp, wantsDarkText } from "../colours.js";
 import { figure, fixed } from "../numbers.js";
-import { NAMED } from "./labels.js";
 
 /** @typedef {import("./source.js").Read} Read */
 /** @typedef {import("./viewport.js").Viewport} Viewport */
@@ -22,6 +21,8 @@ import { NAMED } from "./labels.js";
 
 /** A cell of so many pixels holds a number that can be read. */
 const READABLE = 52;
+/** The beginning of a column's name says something where it has so many pixels. */
+const CUT_NAME = 40;
 
 /** Colours and letters as the style sheet has them now. @param {Element} stage */
 export function paletteOf(stage) {
@@ -101,21 +102,21 @@ function each({ view, matrix }, does) {
 /** What stands on the axes, as much of it as there is room for. @param {CanvasRenderingContext2D} context @param {Frame} frame */
 function paintAxes(context, { view, matrix, labels, palette }) {
   context.fillStyle = palette.quiet;
-  context.font = `12px ${palette.font}`;
+  context.font = `${Math.min(12, Math.max(labels.tall, view.scale))}px ${palette.font}`;
   context.textBaseline = "middle";
   context.textAlign = "right";
   const seen = view.seen();
   const [lastRow, lastColumn] = [Math.min(matrix.rows, view.row + seen.rows), Math.min(matrix.columns, view.column + seen.columns)];
   const every = (/** @type {number} */ room) => Math.max(1, Math.ceil(room / view.scale));
-  const down = every(NAMED);
+  const down = every(labels.tall);
   for (let row = Math.ceil(view.row / down) * down; row < lastRow; row += down) {
     const y = view.corner(row + 0.5, 0)[1];
     if (y > view.top + 4 && y < view.height) context.fillText(labels.row(row, view.left), view.left - 6, y);
   }
   context.textAlign = "center";
-  const across = every(labels.widest);
+  const across = every(Math.min(labels.widest, CUT_NAME));
   for (let column = Math.ceil(view.column / across) * across; column < lastColumn; column += across) {
     const x = view.corner(0, column + 0.5)[0];
-    if (x > view.left) context.fillText(labels.column(column, 96), x, view.top / 2 + 2);
+    if (x > view.left) context.fillText(labels.column(column, Math.min(96, across * view.scale)), x, view.top / 2 + 2);
   }
 }

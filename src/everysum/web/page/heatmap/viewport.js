@@ -1,7 +1,5 @@
 /** The part of a matrix that is seen: from which cell on, and how large a cell is. */
 
-import { NAMED } from "./labels.js";
-
 /** @typedef {ReturnType<typeof viewportOf>} Viewport */
 
 /** A cell is at most so many pixels wide, and not quite so many where all of a small matrix is shown. */
@@ -12,9 +10,9 @@ const FEW_ROWS = 48;
 
 /**
  * @param {{rows: number, columns: number}} matrix
- * @param {{left: number, top: number}} margins what the axes take, in pixels
+ * @param {{left: number, top: number, tall: number}} labels what the axes take, and a row that is named, in pixels
  */
-export function viewportOf(matrix, { left, top }) {
+export function viewportOf(matrix, { left, top, tall }) {
   const view = {
     /** The left upper cell that is seen, and pixels per cell. */
     row: 0,
@@ -32,8 +30,12 @@ export function viewportOf(matrix, { left, top }) {
     /** How tall the map would like to be in this width. @param {number} width @param {number} tallest */
     wantedHeight(width, tallest) {
       const fits = Math.min(LARGEST_WHOLE, (width - left) / matrix.columns);
-      const natural = (matrix.rows > FEW_ROWS ? fits : Math.max(fits, NAMED + 1)) * matrix.rows + top + 1;
+      const natural = readable(fits) * matrix.rows + top + 1;
       return Math.round(Math.max(top + 60, Math.min(tallest, natural)));
+    },
+    /** How wide it needs to be at most in this height: beyond its last column there is nothing to see. @param {number} height */
+    wantedWidth(height) {
+      return Math.ceil(left + readable(Math.min(LARGEST_WHOLE, (height - top) / matrix.rows)) * matrix.columns + 1);
     },
     /** @param {number} width @param {number} height */
     resize(width, height) {
@@ -43,7 +45,7 @@ export function viewportOf(matrix, { left, top }) {
     },
     /** All of it; at first only as much as leaves the rows large enough to be told apart. @param {boolean} [whole] */
     fit(whole = true) {
-      view.scale = whole || matrix.rows > FEW_ROWS ? smallest() : Math.max(smallest(), NAMED + 1);
+      view.scale = whole ? smallest() : readable(smallest());
       view.row = view.column = 0;
       view.fitted = true;
       view.keep();
@@ -90,6 +92,10 @@ export function viewportOf(matrix, { left, top }) {
     },
   };
 
+  /** At first the rows, if they are few, shall be large enough to be told apart. @param {number} scale */
+  function readable(scale) {
+    return matrix.rows > FEW_ROWS ? scale : Math.max(scale, tall);
+  }
   function smallest() {
     return Math.min((view.width - left) / matrix.columns, (view.height - top) / matrix.rows, LARGEST_WHOLE);
   }
