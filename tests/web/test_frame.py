@@ -101,6 +101,35 @@ def test_maps_take_the_colors_of_the_theme(watched) -> None:
     assert page.evaluate("() => window.told") == [1, 0]
 
 
+READS = """async () => {
+  const { heatmap } = await import('/heatmap.js');
+  const parts = [];
+  const read = (part) => {
+    parts.push(part);
+    return { ...part, values: new Float32Array(part.rows * part.columns) };
+  };
+  const frame = () => new Promise(requestAnimationFrame);
+  const { element } = heatmap({ rows: 50000, columns: 700, low: 0, high: 1, read }, { label: 'tall' });
+  const main = document.querySelector('main');
+  main.replaceChildren(element);
+  for (let count = 0; count < 4; count += 1) await frame();
+  const before = parts.length;
+  element.remove();
+  for (let count = 0; count < 4; count += 1) await frame();
+  const there = ({ row, column, rows, columns }) => row >= 0 && column >= 0 && rows > 0 && columns > 0;
+  return [before, parts.length, parts.every(there)];
+}"""
+
+
+def test_a_map_reads_a_part_that_there_is_and_nothing_once_it_is_gone(watched) -> None:
+    page = watched.open("/")
+    page.get_by_role("heading", level=1).wait_for()
+    before, after, all_right = page.evaluate(READS)
+    assert before >= 1
+    assert after == before
+    assert all_right
+
+
 NAUGHTY = [
     "<script>window.pwned=1</script>",
     "\"'><img src=x onerror=window.pwned=1>",

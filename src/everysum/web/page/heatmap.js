@@ -88,7 +88,7 @@ export function heatmap(source, options) {
   }
 
   function measure() {
-    const room = element.clientWidth - BORDERS;
+    const room = Math.max(0, element.clientWidth - BORDERS); // none while it is not on the page
     const height = view.wantedHeight(room, Math.min(options.height ?? TALLEST, window.innerHeight * 0.7));
     const width = Math.min(room, Math.max(NARROWEST, view.wantedWidth(height)));
     element.style.setProperty("--widest", `${width + BORDERS}px`);
