@@ -127,6 +127,16 @@ def test_more_time_for_pairs_means_a_larger_network_and_then_more_dropout() -> N
     assert joined.network.layers >= 2 * recipes[2].network.encoder_layers - 2
 
 
+def test_a_text_that_is_seen_more_often_than_was_drafted_gets_dropout_unless_it_was_wished_for() -> None:
+    recipe = draft(Situation(10**6, 20.0, "cpu"), {})
+    assert recipe.network.dropout == 0.0
+    assert plan.with_dropout(recipe, {}, 4.0) is recipe
+    assert plan.with_dropout(recipe, {}, 6.0).network.dropout == plan.chosen_dropout(6.0) == 0.13
+    assert plan.with_dropout(recipe, {"network": {"dropout": 0.0}}, 6.0) is recipe
+    dropping = plan.with_dropout(recipe, {}, 6.0)
+    assert plan.with_dropout(dropping, {}, 5.0) is dropping
+
+
 def test_heads_that_do_not_share_the_width_are_refused_with_those_that_would() -> None:
     for kind in ("llama", "gpt"):
         with pytest.raises(UsageError) as refusal:

@@ -270,6 +270,16 @@ def with_steps(recipe: Recipe, wishes: Mapping[str, Any], steps: int) -> Recipe:
     return validated(merged(merged(recipe.model_dump(), chosen), wishes))
 
 
+def with_dropout(recipe: Recipe, wishes: Mapping[str, Any], epochs: float) -> Recipe:
+    """The recipe with as much dropout as a run needs that sees its text so often, if that is more than was drafted."""
+    if recipe.base is not None or "dropout" in wishes.get("network", {}):
+        return recipe
+    needed = (pair_plan.chosen_dropout if recipe.text.target_paths else chosen_dropout)(epochs)
+    if needed <= recipe.network.dropout:
+        return recipe
+    return validated(merged(recipe.model_dump(), {"network": {"dropout": needed}}))
+
+
 def most_epochs(recipe: Recipe) -> int:
     """How often this run's text is worth being seen."""
     if recipe.base is not None:

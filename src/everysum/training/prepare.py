@@ -184,9 +184,17 @@ def planned(
         compiled = with_engine(recipe, compiled=True, workers=1)
         if (compiled_seconds := measured(compiled)) < seconds:
             recipe, seconds = compiled, compiled_seconds
-    seconds_left -= time.monotonic() - began
-    seconds_left -= task.seconds_to_finish(recipe, seconds)
-    fitting, useful = plan.fitting_steps(seconds_left, seconds), task.useful_steps(recipe)
+
+    def fitting_steps() -> int:
+        left = seconds_left - (time.monotonic() - began) - task.seconds_to_finish(recipe, seconds)
+        return plan.fitting_steps(left, seconds)
+
+    fitting, useful = fitting_steps(), task.useful_steps(recipe)
+    # the draft only guessed how often the text would be seen
+    epochs = plan.most_epochs(recipe) * min(1.0, fitting / useful)
+    if (dropping := plan.with_dropout(recipe, wishes, epochs)) is not recipe:
+        recipe, seconds = dropping, measured(dropping)
+        fitting = fitting_steps()
     if useful < fitting:
         progress.warned(
             f"after {plan.most_epochs(recipe)} passes over this text a network would only learn it by heart, so the "
