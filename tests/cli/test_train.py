@@ -102,7 +102,7 @@ def test_held_out_text_can_be_given(everysum, few_steps, home) -> None:
 @pytest.mark.parametrize(("minutes", "notes"), [("0.001", 1), ("0.5", 0)])
 def test_a_run_that_is_late_says_so_once(minutes, notes, everysum, tiny, home, monkeypatch) -> None:
     monkeypatch.setattr("everysum.cli.train_screen.SURE_AFTER", 0.0)
-    monkeypatch.setattr("everysum.training.plan.fitting_steps", lambda *_: 20)
+    monkeypatch.setattr("everysum.training.pace.fitting_steps", lambda *_: 20)
     monkeypatch.setattr("everysum.machine.seconds_since_start", lambda: 1.0)
     shown = everysum("train", "book.txt", "--minutes", minutes, "--out", "run", *tiny).err
     assert len(re.findall(r"^note: this will take about \d+:\d\d instead of 0:00: ", shown, re.M)) == notes
@@ -111,7 +111,7 @@ def test_a_run_that_is_late_says_so_once(minutes, notes, everysum, tiny, home, m
 @pytest.mark.slow
 def test_a_run_that_will_end_early_says_so_once(everysum, tiny, home, monkeypatch) -> None:
     monkeypatch.setattr("everysum.cli.train_screen.SURE_AFTER", 0.0)
-    monkeypatch.setattr("everysum.training.plan.fitting_steps", lambda *_: 20)
+    monkeypatch.setattr("everysum.training.pace.fitting_steps", lambda *_: 20)
     shown = everysum("train", "book.txt", "--minutes", "15", "--out", "run", *tiny).err
     early = r"^note: this will take about \d+:\d\d instead of 15:00: the machine was\s+busier"
     assert len(re.findall(early, shown, re.M)) == 1

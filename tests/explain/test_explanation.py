@@ -13,7 +13,7 @@ from recorded_models import PROMPT, model_of
 from torch import Tensor, nn
 from torch.nn import functional
 
-from everysum.explain import Number, Record, evaluate, record
+from everysum.explain import Number, Record, evaluate, record, results
 from everysum.explain.record import recorded
 from everysum.explain.recorded import RecordedNumber
 
@@ -231,7 +231,7 @@ def test_a_number_of_a_fused_operation_is_told_without_the_rest_of_its_block(mon
     remembered = number.inner.record
     assert not remembered.magnitudes
     assert sum(map(len, remembered.few_magnitudes.values())) == len(number.terms)
-    monkeypatch.setattr(evaluate, "FEW", 10**9)
+    monkeypatch.setattr(results, "FEW", 10**9)
     whole = model_of("gpt, fused").record(PROMPT)[name][index]
     assert (whole.recomputed, whole.magnitude, whole.difference) == few[:3]
     assert [term.magnitude for term in whole.terms] == few[3]
@@ -252,10 +252,10 @@ def test_what_a_row_has_in_common_is_computed_once_and_the_same_for_each_of_its_
     operation = next(each for each in pass_.operations if each.facts.packet == rule)
     output = operation.outputs[0]
     assert output is not None
-    together = evaluate.computed(pass_, operation, 0, output.all_coordinates())
+    together = results.computed(pass_, operation, 0, output.all_coordinates())
     assert together is not None
     monkeypatch.setattr(evaluate, "in_common", lambda node, asked: None)
-    apart = evaluate.computed(pass_, operation, 0, output.all_coordinates())
+    apart = results.computed(pass_, operation, 0, output.all_coordinates())
     assert apart is not None
     for one, other in zip(together, apart, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-14)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from growing import grow_alike
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -67,15 +68,7 @@ def test_played_steps_are_the_computed_ones(build, kind: str, monkeypatch: pytes
         return recorded(compute)
 
     played.graphs = GraphedSteps(network, counted)
-    generator = torch.Generator().manual_seed(1)
-    for step in range(40):
-        ours, expected = played.logits(), computed.logits()
-        torch.testing.assert_close(ours, expected, rtol=1e-10, atol=1e-12)
-        token_ids = torch.randint(23, (len(ours),), generator=generator).tolist()
-        for texts in (played, computed):
-            texts.append(token_ids)
-            if step == 5:
-                texts.keep([2, 0])
+    grow_alike(played, computed, 40, keep_at=5, keep=[2, 0])
     assert 3 <= len(recordings) < 12  # one a room, anew where rows were chosen
 
 

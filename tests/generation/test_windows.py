@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from growing import grow_alike
 
 from everysum.generation.windows import CachedTexts, RecomputedTexts, window
 from everysum.models.network import Network
@@ -28,15 +29,7 @@ def test_cached_logits_are_the_recomputed_ones_while_windows_move(build, kind: s
     network: Network = build(kind, context_length=context_length)
     prompts = [[token_id % 23 for token_id in range(5, 5 + count)] for count in (1, 2, 3, 8) if count <= context_length]
     cached, recomputed = CachedTexts(network, prompts, longest=99), RecomputedTexts(network, prompts)
-    generator = torch.Generator().manual_seed(1)
-    for step in range(25):
-        ours, expected = cached.logits(), recomputed.logits()
-        torch.testing.assert_close(ours, expected, rtol=1e-10, atol=1e-12)
-        token_ids = torch.randint(23, (len(ours),), generator=generator).tolist()
-        for texts in (cached, recomputed):
-            texts.append(token_ids)
-            if step == 10:
-                texts.keep([len(prompts) - 1, 0, len(prompts) - 1])
+    grow_alike(cached, recomputed, 25, keep_at=10, keep=[len(prompts) - 1, 0, len(prompts) - 1])
 
 
 def test_a_token_costs_one_position(build, monkeypatch: pytest.MonkeyPatch) -> None:

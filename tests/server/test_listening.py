@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import time
 
 import pytest
 
@@ -19,8 +20,9 @@ def test_answers_are_sent_at_once() -> None:
     bound = listen("127.0.0.1", 0)
     with running(nothing, bound, Limits()) as server, socket.create_connection(bound.getsockname()) as client:
         client.sendall(b"GET")
-        while not server.server_state.connections:
-            pass
+        began = time.monotonic()
+        while not server.server_state.connections and time.monotonic() - began < 20:
+            time.sleep(0.01)
         (connection,) = server.server_state.connections
         own = connection.transport.get_extra_info("socket")
         assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 from tiny import Listener, quietly, tiny, write_text
 
+from everysum import machine
 from everysum.errors import EverysumError, InputError, MachineError, UsageError
 from everysum.files import cache_folder
+from everysum.training import pace
 from everysum.training.base import recipe_of_run
 from everysum.training.prepare import Request, prepare
+from everysum.training.recipe import Recipe
 from everysum.training.wishes import merged, overrides_from
 
 REFUSALS = [
@@ -109,6 +114,23 @@ def test_the_same_text_is_cut_into_tokens_once(tmp_path: Path) -> None:
         first, second = (prepare(Request([text], tmp_path / name, wishes=tiny()), Listener()) for name in "ab")
     assert (first.tokens.reused, second.tokens.reused) == (False, True)
     assert first.tokens.train.path == second.tokens.train.path
+
+
+@pytest.mark.parametrize(("said", "dropout", "timed"), [({}, 0.13, 2), ({"network": {"dropout": 0.0}}, 0.0, 1)])
+def test_a_text_that_will_be_seen_often_is_learned_with_dropout_and_timed_with_it(
+    said: dict[str, Any], dropout: float, timed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that is drafted for as slow, and then its steps take no time: the text is seen six times."""
+    seen: list[Recipe] = []
+    monkeypatch.setattr(pace, "seconds_per_step", lambda trainer, budget: seen.append(trainer.recipe) or 1e-6)
+    wishes = tiny()
+    del wishes["schedule"]["steps"], wishes["network"]["dropout"]
+    wishes = merged(wishes, said)
+    slow = mock.patch.object(machine, "matrix_speeds", return_value=machine.Speeds(1e-4, 1e-4))
+    with quietly(tmp_path / "cache"), slow:
+        recipe = prepare(Request([write_text(tmp_path)], tmp_path / "run", minutes=1, wishes=wishes), Listener()).recipe
+    assert recipe.network.dropout == dropout
+    assert [timing.network.dropout for timing in seen] == [0.0, dropout][:timed]
 
 
 def test_what_can_be_made_again_is_kept_where_the_user_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -248,6 +248,25 @@ def test_a_drawing_is_made_anew_when_a_telephone_is_turned(watched) -> None:
     expect(drawn).to_have_attribute("viewBox", upright)
 
 
+@pytest.mark.parametrize("watched", [{"viewport": {"width": 360, "height": 740}}], indirect=True)
+def test_a_whole_alphabet_fits_a_telephone(watched) -> None:
+    page = opened(watched, "one-hot")
+    stage = control(page).locator(".stage")
+    box = stage.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] - 6, box["y"] + box["height"] - 6)
+    expect(control(page).locator(".reading")).to_contain_text("26 “␣”: 0")
+
+
+def test_a_map_is_as_wide_as_what_it_shows(watched) -> None:
+    page = opened(watched, "transformer")
+    stage = control(page).locator(".stage")
+    box = stage.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] - 6, box["y"] + box["height"] / 2)
+    expect(control(page).locator(".reading")).to_contain_text("3 “?”: ")
+
+
 STEPPERS = {
     "training": (["epochs=1"], "One epoch more", "Go on by itself", "From the start"),
     "characters": ([], "Next character", "Let it type", "From the start"),

@@ -97,7 +97,7 @@ class Asked:
         """The same with their magnitudes: in a re-run those of the whole formula that the fused operation is."""
         value = self.read(view, coordinates, name, time)
         if self.magnitudes and self.record.rerun and view.storage.writes:
-            from everysum.explain.evaluate import magnitudes  # which needs this module
+            from everysum.explain.results import magnitudes  # which needs this module
 
             return value, magnitudes(self.record, view.storage, self.offsets(view, coordinates), time)
         return value, np.abs(value) if value.dtype.kind in "ifc" else value

@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from everysum.explain.atoms import Atom, Axes, Axis, blank, fitted, named, permutation, regrouped, unknown
-from everysum.explain.evaluate import statement_of
 from everysum.explain.indices import axes_of
 from everysum.explain.operations import Operation
+from everysum.explain.results import statement_of
 from everysum.explain.storage import View
 from everysum.explain.templates import Node
 

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 from everysum.errors import InputError
 from everysum.explain.atoms import Axes, annotated
 from everysum.explain.axes import AxisNames
-from everysum.explain.evaluate import statement_of
 from everysum.explain.number import Number
 from everysum.explain.opening import opened
 from everysum.explain.operations import ModuleCall, Operation
 from everysum.explain.recorded import RecordedNumber, explainable
+from everysum.explain.results import statement_of
 from everysum.explain.rules import UNFILLED
 from everysum.explain.sources import Source, source_of
 from everysum.explain.storage import Storage, View

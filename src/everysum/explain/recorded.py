@@ -10,12 +10,13 @@ import torch
 
 from everysum.errors import UsageError
 from everysum.explain.asked import Asked, ask
-from everysum.explain.evaluate import bind, evaluate, holds, statement_of
+from everysum.explain.evaluate import evaluate
 from everysum.explain.formulas import kind_of
 from everysum.explain.number import Kind, Number
 from everysum.explain.opening import opened
 from everysum.explain.operations import Operation
 from everysum.explain.parts import Terms, plain, terms_of
+from everysum.explain.results import bind, holds, statement_of
 from everysum.explain.rules import DRAWN, UNFILLED
 from everysum.explain.storage import Storage
 from everysum.explain.templates import Node

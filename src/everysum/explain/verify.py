@@ -10,11 +10,11 @@ import numpy as np
 
 from everysum.errors import UsageError
 from everysum.explain.asked import Pair
-from everysum.explain.evaluate import computed
 from everysum.explain.opening import opened
 from everysum.explain.operations import Operation
 from everysum.explain.record import Record
 from everysum.explain.recorded import drawn
+from everysum.explain.results import computed
 from everysum.explain.rules import UNFILLED
 from everysum.explain.storage import Integers, View
 from everysum.explain.tolerance import tolerance_of

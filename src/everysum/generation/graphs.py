@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
 from jaxtyping import Float, Int
@@ -59,6 +60,7 @@ class StaticStep:
         self.lengths = cache.lengths.clone()
         self.token_ids = torch.zeros_like(cache.lengths)[:, None]
         self.play: Compute = self.compute
+        """Whatever computes it: recorded, once that is done."""
 
     def put(self, token_ids: Tensor, lengths: Tensor) -> None:
         self.token_ids.copy_(token_ids)
@@ -74,14 +76,14 @@ class GraphedSteps:
 
     def __init__(self, network: Network, record: Callable[[Compute], Compute] = recorded) -> None:
         self.network, self.record = network, record
-        self.steps: dict[int, StaticStep] = {}
+        self.step: StaticStep | None = None
+        """The newest; a room is not needed again once a text has outgrown it."""
 
     def logits(self, token_ids: Int[Tensor, "batch 1"], cache: Cache) -> Float[Tensor, "batch 1 vocabulary"]:
         """As `Network.logits_behind` for one token of each text."""
-        room = room_for(cache.extent + 1, cache.capacity)
-        step = self.steps.get(room)
-        if step is None or step.cache.keys is not cache.keys:  # rows that were chosen are other tensors
-            self.steps = {room: (step := self.recorded_step(token_ids, cache, room))}
+        step, room = self.step, room_for(cache.extent + 1, cache.capacity)
+        if step is None or step.room != room or step.cache.keys is not cache.keys:  # chosen rows are other tensors
+            self.step = step = self.recorded_step(token_ids, cache, room)
         step.put(token_ids, cache.lengths)
         cache.begin(1)
         logits = step.play().clone()
@@ -91,8 +93,6 @@ class GraphedSteps:
     def recorded_step(self, token_ids: Tensor, cache: Cache, room: int) -> StaticStep:
         step = StaticStep(self.network, cache, room)
         step.put(token_ids, cache.lengths)
-        try:
+        with suppress(RuntimeError):
             step.play = self.record(step.compute)
-        except RuntimeError:
-            step.play = step.compute
         return step

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from everysum.training.choices import chosen_heads, count_in
-from everysum.training.recipe import Recipe
 
 CONTEXT = 256
 """Tokens of a side, or of both where they stand in a row: sentences are seldom longer than a quarter of it."""
@@ -18,7 +17,6 @@ network that goes on with a text does."""
 ENOUGH_EPOCHS = 6
 """Before a network is taken larger, it should see the pairs so often."""
 LABEL_SMOOTHING = 0.1
-SAVING_SECONDS = 1.0
 USUAL_LENGTH = 24
 """Tokens of a sentence, where speed is measured."""
 
@@ -95,13 +93,3 @@ def chosen_values(train_bytes: int, operations: float, wished: Mapping[str, Any]
         "optimizer": {"label_smoothing": LABEL_SMOOTHING, "embedding_rate": 0.005},
         "schedule": {"batch_size": sizes.batch_tokens},
     }
-
-
-def useful_steps(recipe: Recipe, train_tokens: int) -> int:
-    """How many steps see the pairs as often as is useful."""
-    return max(10, math.ceil(MOST_EPOCHS * train_tokens / recipe.step_tokens))
-
-
-def seconds_to_finish(recipe: Recipe, held_out_tokens: int, seconds_a_step: float) -> float:
-    """About how long the last measurement and saving take; a step is three times the work of going forward alone."""
-    return SAVING_SECONDS + held_out_tokens / recipe.step_tokens * seconds_a_step / 3

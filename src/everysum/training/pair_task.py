@@ -17,7 +17,7 @@ from everysum.generation.translation import Translator
 from everysum.models.network import Network
 from everysum.parallel import Team
 from everysum.tokenizers.tokenizer import SEPARATOR, Tokenizer
-from everysum.training import pair_plan
+from everysum.training import pace, pair_plan, plan
 from everysum.training.evaluation import Measurement, token_sizes
 from everysum.training.pair_evaluation import evaluate_pairs
 from everysum.training.recipe import Recipe
@@ -66,10 +66,10 @@ class PairTask:
         ]
 
     def useful_steps(self, recipe: Recipe) -> int:
-        return pair_plan.useful_steps(recipe, self.pairs.train.token_count)
+        return plan.useful_steps(recipe, self.pairs.train.token_count)
 
     def seconds_to_finish(self, recipe: Recipe, seconds_a_step: float) -> float:
-        return pair_plan.seconds_to_finish(recipe, self.pairs.held_out.token_count, seconds_a_step)
+        return pace.seconds_to_finish(recipe, self.pairs.held_out.token_count, seconds_a_step)
 
     def measure(self, network: Network, *, most: int | None, team: Team) -> Measurement | None:
         held_out = self.pairs.held_out

@@ -1,14 +1,12 @@
-"""The plan: from a text's size, the time given and a second or two of measuring to a whole recipe.
+"""The plan: from a text's size and the time given to a whole recipe.
 
 What the user sets stands. The rest is chosen here: first the sizes and rates, from the text and the time; then, when
-the text has been cut into tokens, the steps that fit, from the measured time of a step.
+the text has been cut into tokens and a step has been timed (`pace`), what depends on how many steps there will be.
 """
 
 from __future__ import annotations
 
 import math
-import statistics
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +14,10 @@ from typing import Any
 import torch
 
 from everysum import machine
-from everysum.data.token_files import TokenFiles
-from everysum.layers.attention import ENGINES
 from everysum.models.network import head_size_of
 from everysum.training import base, pair_plan
 from everysum.training.choices import chosen_heads, count_in
-from everysum.training.loop import Trainer
-from everysum.training.recipe import PublishedChoice, Recipe
+from everysum.training.recipe import Recipe
 from everysum.training.wishes import merged, validated
 
 DEFAULT_MINUTES = 5.0
@@ -34,11 +29,6 @@ SAMPLES = 4
 """How often it shows text of its own, the last time included, and"""
 SAMPLE_STEPS = 200
 """at most once in so many steps."""
-STEPS_SHARE = 0.94
-"""How much of the training time goes into steps, the rest being looks, samples and checkpoints."""
-SAVING_SECONDS = 1.0
-"""What the last checkpoint, the last sample and the model folder take, and Python to begin and end."""
-WORTH_COMPILING_SECONDS = 1200.0
 MOST_WORKERS = 8
 MOST_EPOCHS = 6
 """How often a text is worth being seen: after that a network learns it by heart and gets no better elsewhere."""
@@ -204,55 +194,6 @@ def chosen_workers(recipe: Recipe) -> int:
     return next(workers for workers in range(most, 0, -1) if workers == 1 or rows % workers == 0)
 
 
-def faster_attention(recipe: Recipe) -> str:
-    """Which engine computes attention and its gradient faster at the shapes of this recipe."""
-    network, engine = recipe.network, recipe.engine
-    rows, length = recipe.schedule.batch_size // recipe.schedule.accumulation, network.context_length
-    if recipe.text.target_paths:
-        rows, length = max(1, rows // (2 * pair_plan.USUAL_LENGTH)), pair_plan.USUAL_LENGTH
-    if isinstance(network, PublishedChoice):
-        heads, head_size = base.heads_of(network)
-    else:
-        heads, head_size = network.heads, getattr(network, "head_size", network.width // network.heads)
-    shape = (rows, heads, length, head_size)
-
-    dtype = getattr(torch, engine.dtype)
-    query, key, value = (torch.randn(shape, device=engine.device, dtype=dtype).requires_grad_() for _ in range(3))
-
-    def seconds(name: str) -> float:
-        began = time.perf_counter()
-        ENGINES[name](query, key, value, None).sum().backward()  # type: ignore[no-untyped-call]
-        machine.synchronize(engine.device)()
-        return time.perf_counter() - began
-
-    # they take turns, and the fastest of each counts: what else goes on here makes a turn slower, never faster
-    turns = [{name: seconds(name) for name in ENGINES} for _ in range(6)]
-    return min(ENGINES, key=lambda name: min(turn[name] for turn in turns[1:]))
-
-
-def may_pay_to_compile(recipe: Recipe, seconds_left: float) -> bool:
-    """Whether to try: compiling takes tens of seconds on a CPU and has to be won back by faster steps."""
-    if recipe.text.target_paths:
-        return False  # batches of pairs come in many shapes, and each would be compiled anew
-    can = recipe.engine.device == "cuda" or (recipe.engine.device == "cpu" and machine.cpp_compiler() is not None)
-    return can and seconds_left >= WORTH_COMPILING_SECONDS
-
-
-def seconds_per_step(trainer: Trainer, budget: float) -> float:
-    """What a step takes, by taking some with a network that is then thrown away; the first ones do not count.
-
-    The median: another program that is busy for a moment must not make the whole run shorter.
-    """
-    for step in range(3):
-        trainer.step(step)
-    seconds: list[float] = []
-    while len(seconds) < 3 or sum(seconds) < budget:
-        began = time.perf_counter()
-        trainer.step(3 + len(seconds))
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds)
-
-
 def with_steps(recipe: Recipe, wishes: Mapping[str, Any], steps: int) -> Recipe:
     """The recipe with this many steps and what depends on them, unless wished otherwise."""
     steps = wishes.get("schedule", {}).get("steps", steps)
@@ -282,23 +223,11 @@ def with_dropout(recipe: Recipe, wishes: Mapping[str, Any], epochs: float) -> Re
 
 def most_epochs(recipe: Recipe) -> int:
     """How often this run's text is worth being seen."""
-    if recipe.base is not None:
-        return base.MOST_EPOCHS
-    return pair_plan.MOST_EPOCHS if recipe.text.target_paths else MOST_EPOCHS
+    if recipe.text.target_paths:
+        return pair_plan.MOST_EPOCHS
+    return MOST_EPOCHS if recipe.base is None else base.MOST_EPOCHS
 
 
-def useful_steps(recipe: Recipe, tokens: TokenFiles) -> int:
+def useful_steps(recipe: Recipe, train_tokens: int) -> int:
     """How many steps see the text as often as is useful."""
-    batch_tokens = recipe.schedule.batch_size * recipe.network.context_length
-    return max(10, math.ceil(most_epochs(recipe) * len(tokens.train) / batch_tokens))
-
-
-def fitting_steps(seconds_left: float, seconds_a_step: float) -> int:
-    """How many steps fit, with room for looking at held-out text, samples and checkpoints."""
-    return max(10, math.floor(seconds_left * STEPS_SHARE / seconds_a_step))
-
-
-def seconds_to_finish(recipe: Recipe, tokens: TokenFiles, seconds_a_step: float) -> float:
-    """About how long the last measurement and saving take; a step is three times the work of going forward alone."""
-    positions = recipe.schedule.batch_size * recipe.network.context_length
-    return SAVING_SECONDS + 2 * len(tokens.held_out) / positions * seconds_a_step / 3
+    return max(10, math.ceil(most_epochs(recipe) * train_tokens / recipe.step_tokens))

@@ -18,7 +18,7 @@ from everysum.files import make_folder, sweep_temporary, write_json
 from everysum.parallel import use_cores
 from everysum.tokenizers import load_tokenizer
 from everysum.tokenizers.tokenizer import Tokenizer
-from everysum.training import plan
+from everysum.training import pace, plan
 from everysum.training.base import RECIPE, recipe_of_run, refuse_too_large_to_train, with_base
 from everysum.training.build import build_network, design
 from everysum.training.loop import Batches, NotFinite, Trainer
@@ -162,7 +162,7 @@ def planned(
     batches, began = task.batches(recipe), time.monotonic()
     wished = wishes.get("engine", {})
     if "attention" not in wished:
-        recipe = with_engine(recipe, attention=plan.faster_attention(recipe))
+        recipe = with_engine(recipe, attention=pace.faster_attention(recipe))
     if "steps" in wishes.get("schedule", {}):
         return plan.with_steps(recipe, wishes, recipe.schedule.steps)
 
@@ -171,7 +171,7 @@ def planned(
         candidate = validated(merged(candidate.model_dump(), {"schedule": {"steps": 1_000_000}}))
         trainer = Trainer(build_network(candidate, tokenizer.vocabulary_size), candidate, batches)
         try:
-            return plan.seconds_per_step(trainer, min(MEASURING_SECONDS, MEASURING_SHARE * seconds_left))
+            return pace.seconds_per_step(trainer, min(MEASURING_SECONDS, MEASURING_SHARE * seconds_left))
         except NotFinite as problem:
             raise TrainingError(
                 "the loss is not a finite number from the first steps on",
@@ -180,14 +180,14 @@ def planned(
             ) from None
 
     seconds = measured(recipe)
-    if "compiled" not in wished and plan.may_pay_to_compile(recipe, seconds_left):
+    if "compiled" not in wished and pace.may_pay_to_compile(recipe, seconds_left):
         compiled = with_engine(recipe, compiled=True, workers=1)
         if (compiled_seconds := measured(compiled)) < seconds:
             recipe, seconds = compiled, compiled_seconds
 
     def fitting_steps() -> int:
         left = seconds_left - (time.monotonic() - began) - task.seconds_to_finish(recipe, seconds)
-        return plan.fitting_steps(left, seconds)
+        return pace.fitting_steps(left, seconds)
 
     fitting, useful = fitting_steps(), task.useful_steps(recipe)
     # the draft only guessed how often the text would be seen

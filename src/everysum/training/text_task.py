@@ -13,7 +13,7 @@ from everysum.generation.sampling import Sampling
 from everysum.models.network import Network
 from everysum.parallel import Team
 from everysum.tokenizers.tokenizer import Tokenizer
-from everysum.training import plan
+from everysum.training import pace, plan
 from everysum.training.evaluation import Measurement, evaluate_tokens, token_sizes
 from everysum.training.recipe import Recipe
 from everysum.training.task import Amounts
@@ -49,10 +49,11 @@ class TextTask:
         return []
 
     def useful_steps(self, recipe: Recipe) -> int:
-        return plan.useful_steps(recipe, self.tokens)
+        return plan.useful_steps(recipe, len(self.tokens.train))
 
     def seconds_to_finish(self, recipe: Recipe, seconds_a_step: float) -> float:
-        return plan.seconds_to_finish(recipe, self.tokens, seconds_a_step)
+        # the windows of the last measurement overlap by half
+        return pace.seconds_to_finish(recipe, 2 * len(self.tokens.held_out), seconds_a_step)
 
     def measure(self, network: Network, *, most: int | None, team: Team) -> Measurement | None:
         if len(self.tokens.held_out) < 2:

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 
 from everysum.errors import InputError
-from everysum.explain.evaluate import holds, statement_of
 from everysum.explain.operations import Operation
 from everysum.explain.recorded import RecordedNumber
 from everysum.explain.rerun import follows, stays
+from everysum.explain.results import holds, statement_of
 from everysum.explain.rules import rule_of
 from everysum.explain.storage import Storage, View, Write
 from everysum.explain.stream import residual_of
