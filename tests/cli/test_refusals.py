@@ -307,6 +307,12 @@ def test_a_value_of_the_wrong_type_is_refused_with_its_option(everysum) -> None:
     assert "  wanted: everysum generate [OPTIONS] MODEL [PROMPT]\n" in outcome.err
 
 
+def test_a_choice_that_there_is_not_is_refused_with_those_that_there_are(everysum) -> None:
+    outcome = everysum("generate", "run", "x", "--weights", "int3")
+    assert outcome.code == 2
+    assert outcome.err.startswith("invalid value for '--weights': 'int3' is not one of 'auto', 'float32', 'bf16',")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has what is asked for in vain")
 def test_a_device_that_is_not_here_is_refused(everysum, home) -> None:
     outcome = everysum("train", "book.txt", "--device", "cuda")

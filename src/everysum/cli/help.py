@@ -85,5 +85,6 @@ def in_our_words(problem: Exception) -> UsageError:
             f"`{path}` has no option {option}", advice=f"did you mean {near[0]}? {advice}" if near else advice
         )
     text = problem.format_message().rstrip(".") if hasattr(problem, "format_message") else str(problem)
+    text = text.replace("Value error, ", "")  # pydantic's, with which some versions of typer read values
     usage = context.get_usage().removeprefix("Usage: ") if context else None
     return UsageError(text[:1].lower() + text[1:], wanted=" ".join(usage.split()) if usage else None, advice=advice)
